@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The module graph. Imports point down; Tests/ArchitectureTests reads every import against it.
+//   6 MeshRouterMain   5 MeshRouter   4 Admin Namers DtabStore Config   3 Net   2 HTTP
+//   1 Dtab Balancers Resilience Telemetry   0 MeshBase
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: [.treatAllWarnings(as: .error)])
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "MeshRouter",
+  products: [.executable(name: "meshrouter", targets: ["MeshRouterMain"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    .target(name: "CMeshShims"),
+    .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+    .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+
+    module("MeshBase", ["CMeshShims"]),
+    module("Dtab", ["MeshBase"]),
+    module("Balancers", ["MeshBase"]),
+    module("Resilience", ["MeshBase"]),
+    module("Telemetry", ["MeshBase", "CMeshShims"]),
+    module("HTTP", ["MeshBase"]),
+    module("Net", ["MeshBase", "HTTP", "CMeshShims"]),
+    module("Config", ["MeshBase", "Dtab", "CYaml"]),
+    module("Namers", ["MeshBase", "Dtab", "HTTP", "Net", "CAres", logging]),
+    module("DtabStore", ["MeshBase", "Dtab", "Net", logging]),
+    module("Admin", ["MeshBase", "Dtab", "Telemetry", "HTTP", "Net", logging]),
+    module(
+      "MeshRouter",
+      [
+        "MeshBase", "Dtab", "Balancers", "Resilience", "Telemetry", "HTTP", "Net", "Config", "Namers", "DtabStore", "Admin",
+        "CNghttp2", "COpenSSL", logging,
+      ]),
+    .executableTarget(
+      name: "MeshRouterMain",
+      dependencies: ["MeshRouter", argumentParser],
+      swiftSettings: strict),
+
+    tests("MeshBase", ["MeshBase"]),
+    tests("Dtab", ["Dtab"]),
+    tests("Balancers", ["Balancers"]),
+    tests("Resilience", ["Resilience"]),
+    tests("Telemetry", ["Telemetry"]),
+    tests("HTTP", ["HTTP"]),
+    tests("Net", ["Net"]),
+    tests("Config", ["Config"]),
+    tests("Namers", ["Namers"]),
+    tests("DtabStore", ["DtabStore"]),
+    tests("Admin", ["Admin"]),
+    tests("MeshRouter", ["MeshRouter"]),
+    tests("Architecture", []),
+    tests("EndToEnd", []),
+  ],
+  swiftLanguageModes: [.v6]
+)

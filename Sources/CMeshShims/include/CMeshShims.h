@@ -1,0 +1,53 @@
+// What Glibc's module map leaves out, and relaxed words shared between one writer thread and its readers.
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/// Adds to a word that only the calling thread writes; other threads may read it at any time.
+static inline void mesh_word_add(uint64_t *word, uint64_t amount) {
+  __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
+}
+static inline void mesh_word_store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
+static inline uint64_t mesh_word_load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+
+/// Nanoseconds on CLOCK_MONOTONIC.
+static inline uint64_t mesh_monotonic_nanoseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+/// Nanoseconds since the Unix epoch.
+static inline uint64_t mesh_wall_nanoseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+/// `errno` of the calling thread; Swift cannot import the macro from this header's C23 form.
+static inline int mesh_errno(void) { return errno; }
+
+/// epoll_event is packed on x86-64; Swift reads it through these.
+static inline void mesh_epoll_set(struct epoll_event *event, uint32_t events, void *data) {
+  event->events = events;
+  event->data.ptr = data;
+}
+static inline void *mesh_epoll_data(const struct epoll_event *event) { return event->data.ptr; }
