@@ -1,1 +1,15 @@
+#define _GNU_SOURCE
 #include "CMeshShims.h"
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int mesh_accept(int listener, void *address, uint32_t *length) {
+  return accept4(listener, (struct sockaddr *)address, (socklen_t *)length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+void mesh_name_thread(const char *name) {
+  char short_name[16] = {0};
+  strncpy(short_name, name, sizeof short_name - 1);
+  pthread_setname_np(pthread_self(), short_name);
+}

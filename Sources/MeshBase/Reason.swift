@@ -99,8 +99,10 @@ extension Reason {
     case .bindFail: "The dtab says that this name must fail (`!` or /$/fail)."
     case .bindTimeout: "The name was not resolved within `bindingTimeoutMs`."
     case .bindNamerError: "A namer could not answer, and it had no earlier answer to fall back on."
-    case .bindTooDeep: "Resolving the name took more than 100 rewriting steps; usually two dtab entries rewrite to each other."
-    case .bindTooManyNodes: "Resolving the name would visit more nodes than the budget allows; the table fans out exponentially."
+    case .bindTooDeep:
+      "Resolving the name took more than 100 rewriting steps; usually two dtab entries rewrite to each other."
+    case .bindTooManyNodes:
+      "Resolving the name would visit more nodes than the budget allows; the table fans out exponentially."
     case .bindBadOverride: "The request's `l5d-dtab` or `l5d-ctx-dtab` header is not a valid dtab."
     case .pickNoEndpoints: "The name resolves, but the set of endpoints behind it is empty."
     case .pickOverload: "Too many requests already wait for a connection to this client's endpoints."
@@ -130,25 +132,40 @@ extension Reason {
         "Look at what sends it: `curl -v` speaks valid HTTP; home-made clients often do not.",
       ]
     case .decodeTooLarge:
-      ["Send smaller headers (cookies are the usual cause).", "Raise `maxHeadersKB` or `maxInitialLineKB` of the router."]
+      [
+        "Send smaller headers (cookies are the usual cause).",
+        "Raise `maxHeadersKB` or `maxInitialLineKB` of the router.",
+      ]
     case .decodeUnsupported: ["Use HTTP/1.1 with `Transfer-Encoding: chunked` or a Content-Length."]
     case .decodeSlow: ["Look for a stalled client or network.", "Raise the server's `headerTimeoutMs`."]
     case .identifyNone:
-      ["Send what the identifier reads; by default that is the Host header.", "meshrouter why URL shows what each identifier made of it."]
+      [
+        "Send what the identifier reads; by default that is the Host header.",
+        "meshrouter why URL shows what each identifier made of it.",
+      ]
     case .identifyBadPath:
       ["A label may hold letters, digits and _ : . # $ % -; other bytes as \\xHH.", "meshrouter why URL"]
     case .bindNeg:
       ["meshrouter why URL shows each step and near names.", "Add the service to the namer, or an entry to the dtab."]
     case .bindFail: ["Look for `!` in the dtab: meshrouter dtab lookup NAME."]
     case .bindTimeout, .bindNamerError:
-      ["Look at the namer's state and last error: curl localhost:9990/namer_state.json", "Check that its source can be reached from this host."]
+      [
+        "Look at the namer's state and last error: curl localhost:9990/namer_state.json",
+        "Check that its source can be reached from this host.",
+      ]
     case .bindTooDeep, .bindTooManyNodes: ["meshrouter dtab lookup NAME shows where the rewriting repeats or fans out."]
     case .bindBadOverride: ["The answer's body shows the place with a caret.", "meshrouter dtab fmt checks a dtab."]
     case .pickNoEndpoints:
-      ["See what the namer reports: curl localhost:9990/client_state.json", "Start an instance, or let the dtab fail over with `|`."]
+      [
+        "See what the namer reports: curl localhost:9990/client_state.json",
+        "Start an instance, or let the dtab fail over with `|`.",
+      ]
     case .pickOverload: ["Raise `client.hostConnectionPool.maxWaiters`, or add endpoints."]
     case .connectRefused, .connectUnreachable:
-      ["Is the process up, and on that port? The answer's body lists the addresses that were tried.", "Is the namer's list stale? curl localhost:9990/client_state.json"]
+      [
+        "Is the process up, and on that port? The answer's body lists the addresses that were tried.",
+        "Is the namer's list stale? curl localhost:9990/client_state.json",
+      ]
     case .connectTimeout: ["Look for a firewall or an overloaded host.", "Raise `client.connectTimeoutMs`."]
     case .connectNoDescriptors: ["Raise the limit: `ulimit -n 65536`, or LimitNOFILE= in the unit."]
     case .relayResetByServer: ["Look at the endpoint's log: it crashed, restarted or closed an idle connection."]

@@ -126,7 +126,8 @@ extension SocketAddress: CustomStringConvertible {
   /// The address without the port: "127.0.0.1", "2001:db8::1" (RFC 5952: lower case, longest zero run cut).
   public var ip: String {
     if isIPv4 { return [24, 16, 8, 0].map { String((low >> $0) & 0xff) }.joined(separator: ".") }
-    let groups = [48, 32, 16, 0].map { UInt16(truncatingIfNeeded: high >> $0) }
+    let groups =
+      [48, 32, 16, 0].map { UInt16(truncatingIfNeeded: high >> $0) }
       + [48, 32, 16, 0].map { UInt16(truncatingIfNeeded: low >> $0) }
     var best = 0..<0
     var start = 0

@@ -1,27 +1,12 @@
 // What Glibc's module map leaves out, and relaxed words shared between one writer thread and its readers.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdint.h>
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <sys/uio.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 /// Adds to a word that only the calling thread writes; other threads may read it at any time.
 static inline void mesh_word_add(uint64_t *word, uint64_t amount) {
@@ -42,12 +27,14 @@ static inline uint64_t mesh_wall_nanoseconds(void) {
   clock_gettime(CLOCK_REALTIME, &t);
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
-/// `errno` of the calling thread; Swift cannot import the macro from this header's C23 form.
-static inline int mesh_errno(void) { return errno; }
-
 /// epoll_event is packed on x86-64; Swift reads it through these.
 static inline void mesh_epoll_set(struct epoll_event *event, uint32_t events, void *data) {
   event->events = events;
   event->data.ptr = data;
 }
 static inline void *mesh_epoll_data(const struct epoll_event *event) { return event->data.ptr; }
+
+/// accept4 with SOCK_NONBLOCK | SOCK_CLOEXEC. The peer's address goes to `address` (sockaddr_storage), or -1 with errno.
+int mesh_accept(int listener, void *address, uint32_t *length);
+/// Names the calling thread; at most 15 bytes are kept.
+void mesh_name_thread(const char *name);

@@ -1,0 +1,192 @@
+import Glibc
+import MeshBase
+
+/// A TCP connection of the control plane, read and written with `await`. One reader and one writer at a time.
+@ControlActor
+public final class AsyncSocket {
+  private let channel: AsyncChannel
+
+  private init(_ channel: AsyncChannel) { self.channel = channel }
+
+  deinit {
+    let channel = channel
+    Task { @ControlActor in channel.fail(SystemError("close", code: ECANCELED)) }
+  }
+
+  /// Connects within the time-out. Throws `SystemError` (ETIMEDOUT when the time is up).
+  public static func connect(to address: SocketAddress, timeoutMilliseconds: UInt64 = 3_000) async throws -> AsyncSocket
+  {
+    let channel = AsyncChannel(loop: ControlThread.shared.loop, descriptor: try Socket.connect(to: address))
+    try channel.register()
+    channel.setDeadline(Clock.now.advanced(byMilliseconds: timeoutMilliseconds))
+    try await channel.untilWritable()
+    let code = Socket.pendingError(channel.descriptor)
+    channel.setDeadline(nil)
+    if code != 0 {
+      channel.closeChannel()
+      throw SystemError("connect", code: code, subject: address.description)
+    }
+    return AsyncSocket(channel)
+  }
+
+  static func accepted(_ descriptor: consuming Descriptor) throws(SystemError) -> AsyncSocket {
+    let channel = AsyncChannel(loop: ControlThread.shared.loop, descriptor: descriptor)
+    try channel.register()
+    return AsyncSocket(channel)
+  }
+
+  /// Reads and writes that are still waiting at this time throw ETIMEDOUT and the socket is closed. `nil`: wait for ever.
+  public func setDeadline(_ deadline: MonotonicInstant?) { channel.setDeadline(deadline) }
+
+  /// At most `max` bytes; empty at end of stream.
+  public func read(max: Int = 65_536) async throws -> [UInt8] {
+    while true {
+      if let failure = channel.failure { throw failure }
+      var count = 0
+      let bytes = [UInt8](unsafeUninitializedCapacity: max) { buffer, initialized in
+        count = Socket.receive(channel.descriptor, into: UnsafeMutableRawBufferPointer(buffer))
+        initialized = Swift.max(count, 0)
+      }
+      if count >= 0 { return bytes }
+      guard Socket.wouldBlock(count) else { throw SystemError("recv", code: Int32(-count)) }
+      try await channel.untilReadable()
+    }
+  }
+
+  /// Returns when the kernel has taken all bytes.
+  public func write(_ bytes: [UInt8]) async throws {
+    var offset = 0
+    while offset < bytes.count {
+      if let failure = channel.failure { throw failure }
+      let count = bytes.withUnsafeBytes {
+        Socket.send(channel.descriptor, UnsafeRawBufferPointer(rebasing: $0[offset...]))
+      }
+      if count >= 0 {
+        offset += count
+      } else {
+        guard Socket.wouldBlock(count) else { throw SystemError("send", code: Int32(-count)) }
+        try await channel.untilWritable()
+      }
+    }
+  }
+
+  public func shutdownWrite() { if channel.isOpen { Socket.shutdownWrite(channel.descriptor) } }
+
+  /// Wakes whoever waits with ECANCELED. Idempotent.
+  public func close() { channel.fail(SystemError("close", code: ECANCELED)) }
+}
+
+/// Accepts connections for the control plane.
+@ControlActor
+public final class AsyncListener {
+  private let channel: AcceptChannel
+  public let address: SocketAddress
+
+  /// Binds at once; each connection is handed to `onConnection` in a task of its own.
+  public init(
+    on address: SocketAddress,
+    onConnection: @escaping @ControlActor @Sendable (AsyncSocket, SocketAddress?) async -> Void
+  ) throws {
+    let descriptor = try Socket.listen(on: address, backlog: 256)
+    self.address = Socket.localAddress(descriptor.raw) ?? address
+    channel = AcceptChannel(loop: ControlThread.shared.loop, descriptor: descriptor, onConnection: onConnection)
+    try channel.register()
+  }
+
+  public func close() { channel.closeChannel() }
+}
+
+/// Confined to the control thread.
+private final class AcceptChannel: Channel, @unchecked Sendable {
+  private static let retryMilliseconds: UInt64 = 100
+  private let onConnection: @ControlActor @Sendable (AsyncSocket, SocketAddress?) async -> Void
+
+  init(
+    loop: EventLoop, descriptor: consuming Descriptor,
+    onConnection: @escaping @ControlActor @Sendable (AsyncSocket, SocketAddress?) async -> Void
+  ) {
+    self.onConnection = onConnection
+    super.init(loop: loop, descriptor: descriptor)
+  }
+
+  override func timerFired(_ tag: UInt8, now: MonotonicInstant) { ready(.readable) }
+
+  override func ready(_ events: ReadyEvents) {
+    ControlActor.assumeIsolated {
+      while isOpen {
+        let (result, peer) = Socket.accept(descriptor)
+        guard result >= 0 else {
+          // Out of descriptors: the edge is spent, so look again shortly.
+          if !Socket.wouldBlock(result) {
+            _ = loop.schedule(self, tag: 0, at: loop.now.advanced(byMilliseconds: Self.retryMilliseconds))
+          }
+          return
+        }
+        guard let socket = try? AsyncSocket.accepted(Descriptor(owning: Int32(result))) else { return }
+        let onConnection = onConnection
+        Task { @ControlActor in await onConnection(socket, peer) }
+      }
+    }
+  }
+}
+
+/// The channel below `AsyncSocket`: turns edges into resumed continuations. Confined to the control thread.
+private final class AsyncChannel: Channel, @unchecked Sendable {
+  private var reader: CheckedContinuation<Void, any Error>?
+  private var writer: CheckedContinuation<Void, any Error>?
+  private var timer = TimerID.none
+  private(set) var failure: SystemError?
+
+  @ControlActor func untilReadable() async throws {
+    if let failure { throw failure }
+    try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        precondition(reader == nil, "two readers")
+        reader = continuation
+      }
+    } onCancel: {
+      Task { @ControlActor in fail(SystemError("read", code: ECANCELED)) }
+    }
+  }
+
+  @ControlActor func untilWritable() async throws {
+    if let failure { throw failure }
+    try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        precondition(writer == nil, "two writers")
+        writer = continuation
+      }
+    } onCancel: {
+      Task { @ControlActor in fail(SystemError("write", code: ECANCELED)) }
+    }
+  }
+
+  func setDeadline(_ deadline: MonotonicInstant?) {
+    loop.cancel(timer)
+    timer = deadline.map { loop.schedule(self, tag: 0, at: $0) } ?? .none
+  }
+
+  override func timerFired(_ tag: UInt8, now: MonotonicInstant) { fail(SystemError("wait", code: ETIMEDOUT)) }
+
+  override func ready(_ events: ReadyEvents) {
+    if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) {
+      reader?.resume()
+      reader = nil
+    }
+    if !events.isDisjoint(with: [.writable, .hangUp, .error]) {
+      writer?.resume()
+      writer = nil
+    }
+  }
+
+  func fail(_ error: SystemError) {
+    guard failure == nil else { return }
+    failure = error
+    loop.cancel(timer)
+    closeChannel()
+    reader?.resume(throwing: error)
+    writer?.resume(throwing: error)
+    reader = nil
+    writer = nil
+  }
+}
