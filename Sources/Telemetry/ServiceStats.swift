@@ -1,0 +1,72 @@
+import MeshBase
+
+/// What one worker counts for one logical name: all attempts of a request together.
+///
+/// Each `requestBegan` is followed by exactly one `requestEnded` or `requestFailed`.
+public final class ServiceStats: StatsBlock, @unchecked Sendable {
+  @usableFromInline
+  enum Word {
+    @inlinable static var pending: Int { 0 }
+    @inlinable static var success: Int { 1 }
+    @inlinable static var unexplained: Int { 2 }
+    /// Kind × outcome, see `retryWord`.
+    @inlinable static var retries: Int { 3 }
+    @inlinable static var budgetBalance: Int { 9 }
+    @inlinable static var budgetCapacity: Int { 10 }
+    @inlinable static var latency: Int { 11 }
+    @inlinable static var reasons: Int { latency + HistogramScale.wordCount }
+
+    @inlinable static func retry(_ kind: RetryKind, _ outcome: RetryOutcome) -> Int {
+      let k =
+        switch kind {
+        case .classified: 0
+        case .requeue: 1
+        }
+      return switch outcome {
+      case .sent: retries + 3 * k
+      case .budgetExhausted: retries + 3 * k + 1
+      case .limitReached: retries + 3 * k + 2
+      }
+    }
+  }
+
+  public init() { super.init(wordCount: Word.reasons + ReasonWords.count) }
+
+  @inlinable public func requestBegan() { add(Word.pending) }
+
+  @inlinable public func requestEnded(success: Bool, microseconds: UInt64) {
+    subtractOne(Word.pending)
+    add(success ? Word.success : Word.unexplained)
+    HistogramWords(words + Word.latency).record(microseconds)
+  }
+
+  @inlinable public func requestFailed(_ reason: Reason, microseconds: UInt64) {
+    subtractOne(Word.pending)
+    add(Word.reasons + reason.ordinal)
+    HistogramWords(words + Word.latency).record(microseconds)
+  }
+
+  /// A request is about to be sent again, or would have been but for its budget or limit.
+  @inlinable public func retry(_ kind: RetryKind, _ outcome: RetryOutcome) { add(Word.retry(kind, outcome)) }
+
+  /// This worker's retries in hand, and how many a full budget holds.
+  @inlinable public func setRetryBudget(balance: UInt64, capacity: UInt64) {
+    store(Word.budgetBalance, balance)
+    store(Word.budgetCapacity, capacity)
+  }
+}
+
+/// Why a request is sent again.
+public enum RetryKind: String, CaseIterable, Sendable {
+  /// The response classifier calls the answer a retryable failure.
+  case classified
+  /// Nothing was sent, so that sending again is safe whatever the method.
+  case requeue
+}
+
+/// What became of the wish to send again.
+public enum RetryOutcome: String, CaseIterable, Sendable {
+  case sent
+  case budgetExhausted = "budget_exhausted"
+  case limitReached = "limit_reached"
+}

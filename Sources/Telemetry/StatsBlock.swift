@@ -1,0 +1,39 @@
+import CMeshShims
+import MeshBase
+
+/// One worker's words for one scope: counters, gauges and histograms in one zeroed, cache-line aligned block.
+///
+/// Invariant: one worker writes (relaxed adds and stores), the control thread may read at any time (relaxed loads).
+/// A reading is therefore not one instant's picture across words, but each word is whole and counters never go back.
+/// The control thread makes it; the last holder's release frees it, worker or not.
+public class StatsBlock: @unchecked Sendable {
+  @usableFromInline final let words: UnsafeMutablePointer<UInt64>
+  final let wordCount: Int
+
+  init(wordCount: Int) {
+    self.wordCount = wordCount
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: wordCount * 8, alignment: 64)
+    words = raw.bindMemory(to: UInt64.self, capacity: wordCount)
+    words.initialize(repeating: 0, count: wordCount)
+  }
+
+  deinit { UnsafeMutableRawPointer(words).deallocate() }
+
+  @inlinable final func add(_ word: Int, _ amount: UInt64 = 1) { mesh_word_add(words + word, amount) }
+  /// Gauges go down by adding −1 modulo 2⁶⁴; the reader takes the sum as signed.
+  @inlinable final func subtractOne(_ word: Int) { mesh_word_add(words + word, .max) }
+  @inlinable final func store(_ word: Int, _ value: UInt64) { mesh_word_store(words + word, value) }
+
+  final func load(_ word: Int) -> UInt64 { mesh_word_load(words + word) }
+}
+
+/// Failures by reason occupy one word per case of `Reason`, in the order of its declaration.
+enum ReasonWords {
+  static let all = Reason.allCases
+  static let count = all.count
+}
+
+extension Reason {
+  /// Place in `allCases`. An enum without payloads and with at most 256 cases is represented by this one byte.
+  @inlinable var ordinal: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
+}

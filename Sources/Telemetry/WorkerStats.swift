@@ -1,0 +1,36 @@
+import MeshBase
+
+/// What one worker counts about itself.
+public final class WorkerStats: StatsBlock, @unchecked Sendable {
+  @usableFromInline
+  enum Word {
+    @inlinable static var busyNanoseconds: Int { 0 }
+    @inlinable static var turns: Int { 1 }
+    @inlinable static var accessLogDropped: Int { 2 }
+    @inlinable static var loopDelay: Int { 3 }
+    @inlinable static var stages: Int { loopDelay + HistogramScale.wordCount }
+  }
+
+  public init() { super.init(wordCount: Word.stages + Stage.allCases.count * HistogramScale.wordCount) }
+
+  /// One turn of the event loop: the time from waking to sleeping again, and how long the first event had to wait
+  /// behind the turn before it.
+  @inlinable public func turned(busyNanoseconds: UInt64, delayMicroseconds: UInt64) {
+    add(Word.turns)
+    add(Word.busyNanoseconds, busyNanoseconds)
+    HistogramWords(words + Word.loopDelay).record(delayMicroseconds)
+  }
+
+  /// Time spent in one stage of one request. Stages are timed on sampled requests only, so this is a distribution
+  /// and its count is that of samples.
+  @inlinable public func stage(_ stage: Stage, nanoseconds: UInt64) {
+    HistogramWords(words + Word.stages + stage.ordinal * HistogramScale.wordCount).record(nanoseconds)
+  }
+
+  @inlinable public func accessLogLineDropped() { add(Word.accessLogDropped) }
+}
+
+extension Stage {
+  /// Place in `allCases`, by the same rule as `Reason.ordinal`.
+  @inlinable var ordinal: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
+}

@@ -1,0 +1,27 @@
+import MeshBase
+import Testing
+
+@testable import Telemetry
+
+struct StatsLayoutTests {
+  @Test("a reason's ordinal is its place in the declaration, so it finds its word")
+  func ordinals() {
+    for (place, reason) in Reason.allCases.enumerated() { #expect(reason.ordinal == place) }
+    for (place, stage) in Stage.allCases.enumerated() { #expect(stage.ordinal == place) }
+  }
+
+  @Test("each status has the word of its code, else of its class, else the one for no status")
+  func statusWords() {
+    #expect(StatusWords.exact.count == StatusWords.exactCount)
+    for status in -1...700 {
+      let word = StatusWords.word(of: status)
+      if let place = StatusWords.exact.firstIndex(of: status) {
+        #expect(word == place)
+      } else if (100...599).contains(status) {
+        #expect(word == StatusWords.restBase + status / 100 - 1)
+      } else {
+        #expect(word == StatusWords.none)
+      }
+    }
+  }
+}
