@@ -69,7 +69,7 @@ let package = Package(
     tests("DtabStore", ["DtabStore"]),
     tests("Admin", ["Admin"]),
     tests("MeshRouter", ["MeshRouter"]),
-    tests("Architecture", []),
+    tests("Architecture", ["MeshBase"]),
     tests("EndToEnd", []),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,120 @@
+import Foundation
+import MeshBase
+import Testing
+
+@Suite("documents are true")
+struct DocumentTests {
+  static let pages =
+    Repository.files(in: "docs", suffixes: [".md"])
+    + ["README.md", "CONTRIBUTING.md"]
+    .filter(Repository.exists)
+
+  @Test("docs/errors.md is what the code says")
+  func errors() throws {
+    #expect(
+      try Repository.text("docs/errors.md") == Reason.markdown,
+      "out of step: meshrouter errors --markdown > docs/errors.md")
+  }
+
+  @Test("no two reasons share a word, and each explains itself")
+  func reasons() {
+    let word = /^[a-z]+\.[a-z_]+$/
+    for reason in Reason.allCases {
+      #expect(reason.rawValue.wholeMatch(of: word) != nil, "\(reason.rawValue)")
+      #expect(reason.meaning.hasSuffix("."), "\(reason.rawValue)")
+      #expect(!reason.remedies.isEmpty, "\(reason.rawValue)")
+      #expect((400...599).contains(reason.status), "\(reason.rawValue)")
+    }
+    #expect(Set(Reason.allCases.map(\.rawValue)).count == Reason.allCases.count)
+  }
+
+  /// What GitHub makes of a heading: lower case, blanks as `-`, everything but letters, digits, `-` and `_` dropped.
+  static func anchor(of heading: Substring) -> String {
+    String(
+      heading.lowercased().compactMap { character -> Character? in
+        if character == " " { return "-" }
+        return character.isLetter || character.isNumber || character == "-" || character == "_" ? character : nil
+      })
+  }
+
+  /// Lines outside ``` fences.
+  static func prose(_ path: String) throws -> [(number: Int, text: Substring)] {
+    var fenced = false
+    return try Repository.lines(path).enumerated().compactMap { index, line in
+      if line.drop(while: { $0 == " " }).hasPrefix("```") {
+        fenced.toggle()
+        return nil
+      }
+      return fenced ? nil : (index + 1, line)
+    }
+  }
+
+  static func anchors(_ path: String) throws -> Set<String> {
+    Set(
+      try prose(path).compactMap { line in
+        let hashes = line.text.prefix { $0 == "#" }
+        guard !hashes.isEmpty, line.text.dropFirst(hashes.count).first == " " else { return nil }
+        return anchor(of: line.text.dropFirst(hashes.count + 1))
+      })
+  }
+
+  @Test("each link inside the repository leads somewhere", arguments: pages)
+  func links(page: String) throws {
+    let link = /\[[^\]]*\]\(([^)\s]+)\)/
+    for (number, text) in try Self.prose(page) {
+      // A link inside a code span is an example, not a link.
+      let visible = text.replacing(/`[^`]*`/, with: "code")
+      for match in visible.matches(of: link) {
+        let target = match.output.1
+        if target.contains("://") || target.hasPrefix("mailto:") { continue }
+        let halves = target.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+        var path = page
+        if !halves[0].isEmpty {
+          let folder = page.split(separator: "/").dropLast().joined(separator: "/")
+          path = URL(fileURLWithPath: "/" + folder).appendingPathComponent(String(halves[0])).standardized.path
+          path = String(path.dropFirst())
+          #expect(Repository.exists(path), "\(page):\(number): \(target)")
+        }
+        if halves.count == 2, path.hasSuffix(".md"), Repository.exists(path) {
+          #expect(try Self.anchors(path).contains(String(halves[1])), "\(page):\(number): no heading for \(target)")
+        }
+      }
+    }
+  }
+
+  /// Commands in ```sh and ```console blocks; in the latter those after `$ `.
+  static func commands(_ path: String) throws -> [(number: Int, text: String)] {
+    var language: Substring?
+    var found: [(Int, String)] = []
+    for (index, line) in try Repository.lines(path).enumerated() {
+      let trimmed = line.drop { $0 == " " }
+      if trimmed.hasPrefix("```") {
+        language = language == nil ? trimmed.dropFirst(3) : nil
+      } else if language == "sh" || language == "bash" {
+        found.append((index + 1, String(trimmed)))
+      } else if language == "console", trimmed.hasPrefix("$ ") {
+        found.append((index + 1, String(trimmed.dropFirst(2))))
+      }
+    }
+    return found
+  }
+
+  @Test("each command shown exists", arguments: pages)
+  func shownCommands(page: String) throws {
+    let subcommands = try Repository.files(in: "Sources/MeshRouterMain", suffixes: [".swift"]).flatMap {
+      try Repository.text($0).matches(of: /commandName: "([a-z-]+)"/).map { String($0.output.1) }
+    }
+    for (number, command) in try Self.commands(page) {
+      let words = command.split(separator: " ").map(String.init)
+      for (index, word) in words.enumerated() {
+        if word.hasPrefix("scripts/") || word.hasPrefix(".ci/") {
+          #expect(Repository.isExecutable(word), "\(page):\(number): \(command)")
+        } else if word == "meshrouter" || word.hasSuffix("/meshrouter"), index + 1 < words.count,
+          words[index + 1].first?.isLetter == true
+        {
+          #expect(subcommands.contains(words[index + 1]), "\(page):\(number): \(command)")
+        }
+      }
+    }
+  }
+}
