@@ -54,7 +54,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "MeshRouterMain",
-      dependencies: ["MeshRouter", argumentParser],
+      dependencies: ["MeshRouter", "MeshBase", "Dtab", "Net", "Config", argumentParser],
       swiftSettings: strict),
 
     tests("MeshBase", ["MeshBase"]),
@@ -69,7 +69,7 @@ let package = Package(
     tests("DtabStore", ["DtabStore"]),
     tests("Admin", ["Admin"]),
     tests("MeshRouter", ["MeshRouter"]),
-    tests("Architecture", ["MeshBase"]),
+    tests("Architecture", ["MeshBase", "Dtab"]),
     tests("EndToEnd", []),
   ],
   swiftLanguageModes: [.v6]

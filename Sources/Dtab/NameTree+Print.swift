@@ -4,6 +4,10 @@ public enum WeightFormat: Sendable {
   case exact
   /// Two decimals, rounded half up, as linkerd prints them; parsing that back may change the shares.
   case twoDecimals
+  /// For people: `9 * /a & 1 * /b`; no needless decimals, and a 1 stands where another weight of the union is not 1.
+  case readable
+
+  fileprivate var times: String { self == .readable ? " * " : "*" }
 }
 
 extension NameTree {
@@ -38,10 +42,11 @@ extension NameTree {
     case .union(let branches) where branches.count == 1:
       branches[0].tree.print(into: &text, weights, inside: inside, show)
     case .union(let branches):
+      let showsOnes = weights == .readable && branches.contains { $0.weight != 1 }
       if inside == .union { text += "(" }
       for (index, branch) in branches.enumerated() {
         if index > 0 { text += " & " }
-        if branch.weight != 1 { text += weights.string(branch.weight) + "*" }
+        if branch.weight != 1 || showsOnes { text += weights.string(branch.weight) + weights.times }
         branch.tree.print(into: &text, weights, inside: .union, show)
       }
       if inside == .union { text += ")" }
@@ -73,7 +78,8 @@ extension WeightFormat {
     if whole.isEmpty { whole = ["0"] }
     var fraction: [Character] = point < 0 ? Array(repeating: "0", count: -point) : []
     fraction += digits.dropFirst(max(0, point)).map { Character(Unicode.Scalar(0x30 + $0)) }
-    while fraction.count < 2 { fraction.append("0") }
+    if self == .readable && fraction.isEmpty { return String(whole) }
+    while self != .readable && fraction.count < 2 { fraction.append("0") }
     return String(whole) + "." + String(fraction)
   }
 

@@ -1,3 +1,4 @@
+import Dtab
 import Foundation
 import MeshBase
 import Testing
@@ -115,6 +116,35 @@ struct DocumentTests {
           #expect(subcommands.contains(words[index + 1]), "\(page):\(number): \(command)")
         }
       }
+    }
+  }
+
+  static let dtabs = Repository.files(in: "dtabs", suffixes: [".dtab"])
+
+  @Test("each example dtab is valid and in its usual layout", arguments: dtabs)
+  func exampleDtabs(path: String) throws {
+    let text = try Repository.text(path)
+    #expect(try formatted(dtab: text) == text, "meshrouter dtab fmt --write \(path)")
+  }
+
+  /// Lines `#   /name  ->  tree` of an example's comment: what its author says a name becomes.
+  static func promises(_ text: String) -> [(name: Substring, tree: Substring)] {
+    text.matches(of: /#\s+(\/\S+)\s+->\s+(\S.*)/).map { ($0.output.1, $0.output.2) }
+  }
+
+  @Test("names lead where the example's comment says", arguments: dtabs)
+  func examplePromises(path: String) throws {
+    let text = try Repository.text(path)
+    let dtab = try Dtab(parsing: text)
+    let promises = Self.promises(text)
+    #expect(!promises.isEmpty)
+    for (name, tree) in promises {
+      // A namer that knows every name: what matters here is the way to it.
+      let state = try bind(Path(parsing: name), dtab: dtab) { path -> LookupState<Path> in
+        if let rewritten = SystemRewrite.rewrite(path) { return .tree(rewritten.map { .path($0) }) }
+        return .tree(path.first?.text == "#" || path.first?.text == "$" ? .leaf(.bound(path)) : .neg)
+      }
+      #expect(state == .bound(try NameTree<Path>(parsing: tree)), "\(path): \(name)")
     }
   }
 }
