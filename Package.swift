@@ -69,6 +69,7 @@ let package = Package(
     tests("DtabStore", ["DtabStore"]),
     tests("Admin", ["Admin"]),
     tests("MeshRouter", ["MeshRouter"]),
+    tests("MeshRouterMain", ["MeshRouterMain"]),
     tests("Architecture", ["MeshBase", "Dtab"]),
     tests("EndToEnd", []),
   ],
