@@ -59,7 +59,10 @@ extension Configuration {
       /// Request header whose value is hashed; requests without it, and all when `nil`, hash the caller's address.
       public var hashHeader: String?
       /// Points of an endpoint of weight 1 on the ring.
-      public var pointsPerEndpoint = 100
+      public var pointsPerEndpoint = 160
+      /// Above 1: an endpoint with more than that multiple of its fair share of the requests in progress is passed over.
+      /// 0: never.
+      public var loadBound = 0.0
 
       public init() {}
     }

@@ -76,7 +76,7 @@ extension Configuration {
     public enum Kind: Sendable, Equatable {
       /// The router's dtab and the configured namers.
       case `default`
-      /// As default, with the table from this watched file in force after the router's own.
+      /// As default; the table from this watched file stands before the router's own, which so is stronger.
       case fs(dtabFile: String)
     }
 

@@ -19,9 +19,9 @@ public struct Configuration: Sendable, Equatable {
   /// linkerd's `usage`, accepted and without effect: nothing is ever reported to anyone.
   public var usage = Usage()
 
-  /// Canonical key paths (such as `admin.token`) of values which came from the environment or a file, and so are
-  /// shown masked.
-  public var maskedKeyPaths: Set<String> = []
+  /// Values which came from the environment or from a file: canonical key path (such as `routers[0].dtab`) to what
+  /// `effectiveJSON` shows in their place.
+  public var maskedValues: [String: String] = [:]
 
   public init() {}
 }

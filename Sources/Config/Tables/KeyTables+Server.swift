@@ -1,0 +1,101 @@
+import MeshBase
+
+extension KeyTables {
+  static let server = ObjectTable<Configuration.Server>(
+    { Configuration.Server() },
+    [
+      Key("ip", \.ip, .ipAddress, "Address to listen on."),
+      Key("port", \.port, .listenPort, "Port to listen on; 0 lets the kernel choose."),
+      Key(
+        "clearContext", \.clearContext, .boolean, defaultNote: "true, on a loopback address false",
+        "Take `l5d-*` and other context headers off requests, so that callers cannot choose their route."),
+      Key(
+        "maxConcurrentRequests", \.maxConcurrentRequests, .limit(), "Requests in progress; beyond: 503 at once."),
+      Key("maxConnections", \.maxConnections, .limit(), origin: .ours, "Open connections; beyond: closed at once."),
+      Key(
+        "addForwardedHeader", \.addForwardedHeader, .optional(forwardedHeader.codec), defaultNote: "off",
+        "Add a `Forwarded` header (RFC 7239) to requests."),
+      Key(
+        "timestampHeader", \.timestampHeader, .optional(.headerName), defaultNote: "off",
+        "A request header which gets the time of arrival in ms since 1970."),
+      Key(
+        "maxCallDepth", \.maxCallDepth, .integer(1...10_000),
+        "Proxies a request may have passed, counted in `Via`; beyond: `loop.via_limit`."),
+      Key("socketOptions", \.socketOptions, socketOptions.codec, "Options of accepted connections."),
+      Key("serverSession", \.session, session(idle: 600_000).codec, "Life of a connection."),
+      Key(
+        "headerTimeoutMs", \.headerTimeoutMilliseconds, .milliseconds, unit: "ms", origin: .ours,
+        "From the first byte of a request to the end of its header; beyond: `decode.slow`."),
+      Key("allowConnect", \.allowConnect, .boolean, origin: .ours, "Serve CONNECT by a tunnel to the named endpoint."),
+      .ignored("timeoutMs", .limit(max: .max), "Set service.totalTimeoutMs of the router."),
+      .ignored("announce", .list(.text("text")), "Servers are not announced."),
+      .refused("tls", "Listen on loopback, and let a TLS proxy stand before it."),
+    ],
+    finish: { server, written, _, _ in
+      if !written.contains("clearContext") {
+        server.clearContext = SocketAddress(ip: server.ip, port: 0).map { !$0.isLoopback } ?? true
+      }
+    })
+
+  static let socketOptions = ObjectTable<Configuration.Server.SocketOptions>(
+    { Configuration.Server.SocketOptions() },
+    [
+      Key("noDelay", \.noDelay, .boolean, "TCP_NODELAY."),
+      Key("keepAlive", \.keepAlive, .boolean, "SO_KEEPALIVE."),
+      Key(
+        "backlog", \.backlog, .integer(1...65_535), "Connections the kernel may hold before they are accepted."),
+      Key("reuseAddr", \.reuseAddress, .boolean, "SO_REUSEADDR."),
+      Key(
+        "reusePort", \.reusePort, .boolean, "Accepted; each worker's listener has SO_REUSEPORT set whatever it says."),
+      .ignored("readTimeoutMs", .limit(max: .max), "Set serverSession.idleTimeMs and streamIdleTimeoutMs."),
+      .ignored("writeTimeoutMs", .limit(max: .max), "Set streamIdleTimeoutMs."),
+    ])
+
+  /// - Parameter idle: the default idle time in milliseconds.
+  static func session(idle: Int) -> ObjectTable<Configuration.Session> {
+    ObjectTable<Configuration.Session>(
+      { Configuration.Session(idleTimeMilliseconds: idle) },
+      [
+        Key(
+          "idleTimeMs", \.idleTimeMilliseconds, .milliseconds, unit: "ms",
+          "A connection without a request for so long is closed."),
+        Key(
+          "lifeTimeMs", \.lifeTimeMilliseconds, .milliseconds, unit: "ms",
+          "A connection so old is closed after its current request."),
+      ])
+  }
+
+  static let forwardedHeader = ObjectTable<Configuration.Server.ForwardedHeader>(
+    { Configuration.Server.ForwardedHeader() },
+    [
+      Key("by", \.by, labeler, "How the router is told."),
+      Key("for", \.for, labeler, "How the caller is told."),
+    ])
+
+  private struct LabelFields: Sendable { var label = "" }
+
+  static let labeler = Codec<Configuration.Server.Labeler>.kinds([
+    labelerKind("ip", .ip, "The address."),
+    labelerKind("ip:port", .ipAndPort, "The address with its port."),
+    labelerKind("connectionRandom", .connectionRandom, "A random name per connection."),
+    labelerKind("requestRandom", .requestRandom, "A random name per request."),
+    labelerKind("router", .router, "The router's label."),
+    KindCase(
+      "static",
+      ObjectTable<LabelFields>(
+        { LabelFields() },
+        [Key("label", \.label, .headerName, required: true, "The name to tell.")]), "A fixed name.",
+      wrap: { .static($0.label) },
+      unwrap: { value in
+        if case .static(let label) = value { LabelFields(label: label) } else { nil }
+      }),
+  ])
+
+  private static func labelerKind(
+    _ kind: String, _ value: Configuration.Server.Labeler, _ meaning: String
+  ) -> KindCase<Configuration.Server.Labeler> {
+    KindCase(
+      kind, ObjectTable<NoFields>({ NoFields() }, []), meaning, wrap: { _ in value },
+      unwrap: { $0 == value ? NoFields() : nil })
+  }
+}
