@@ -66,7 +66,11 @@ let package = Package(
     tests("Net", ["Net"]),
     tests("Config", ["Config"]),
     tests("Namers", ["Namers"]),
-    tests("DtabStore", ["DtabStore"]),
+    // Edits dtabs until it is killed; DtabStoreTests kill it.
+    .executableTarget(
+      name: "DtabStoreCrashWriter", dependencies: ["DtabStore", "Net"], path: "Tests/DtabStoreCrashWriter",
+      swiftSettings: strict),
+    tests("DtabStore", ["DtabStore", "DtabStoreCrashWriter"]),
     tests("Admin", ["Admin"]),
     tests("MeshRouter", ["MeshRouter"]),
     tests("MeshRouterMain", ["MeshRouterMain"]),

@@ -23,7 +23,7 @@ public actor ControlActor {
   }
 
   /// Suspends for so long without holding a thread. Ends early, throwing, when the task is cancelled.
-  public static func sleep(milliseconds: UInt64) async throws {
+  @ControlActor public static func sleep(milliseconds: UInt64) async throws {
     try await ControlThread.shared.sleep(milliseconds: milliseconds)
   }
 
@@ -104,11 +104,11 @@ public final class ControlThread: SerialExecutor {
     for job in batch { job.runSynchronously(on: asUnownedSerialExecutor()) }
   }
 
-  fileprivate func sleep(milliseconds: UInt64) async throws {
+  @ControlActor fileprivate func sleep(milliseconds: UInt64) async throws {
     let sleeper = Sleeper()
     try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-        ControlActor.assumeIsolated { sleeper.start(continuation, milliseconds: milliseconds) }
+      try await withCheckedThrowingContinuation { continuation in
+        sleeper.start(continuation, milliseconds: milliseconds)
       }
     } onCancel: {
       Task { @ControlActor in sleeper.cancel() }

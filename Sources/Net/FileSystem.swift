@@ -1,7 +1,7 @@
 import Glibc
 import MeshBase
 
-/// Small whole-file operations for configuration, dtabs and discovery files. Blocking; for the control thread and `main`.
+/// Small whole-file operations for configuration, dtabs and discovery files. Blocking; not for workers.
 public enum FileSystem {
   public struct Status: Equatable, Sendable {
     public var isDirectory: Bool
@@ -48,17 +48,32 @@ public enum FileSystem {
   public static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
     let temporary = path + ".tmp.\(getpid())"
     do {
-      try write(temporary, bytes, flags: O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode: mode)
+      try write(temporary, bytes, mode: mode)
+      try move(temporary, to: path)
     } catch {
       unlink(temporary)
       throw error
     }
-    if rename(temporary, path) != 0 {
-      let failure = SystemError("rename", subject: path)
-      unlink(temporary)
-      throw failure
-    }
     try syncDirectory(parent(of: path))
+  }
+
+  /// Writes the file in place, from its start, and returns once the content (not yet its name) is on disk.
+  public static func write(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
+    try write(path, bytes, flags: O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode: mode)
+  }
+
+  /// Renames within one file system, replacing what is at the target. On disk only after `syncDirectory`.
+  public static func move(_ path: String, to target: String) throws(SystemError) {
+    if rename(path, target) != 0 { throw SystemError("rename", subject: target) }
+  }
+
+  /// Cuts the file to so many bytes, on disk when it returns.
+  public static func truncate(_ path: String, to size: Int) throws(SystemError) {
+    let raw = open(path, O_WRONLY | O_CLOEXEC)
+    guard raw >= 0 else { throw SystemError("open", subject: path) }
+    let descriptor = Descriptor(owning: raw)
+    if ftruncate(descriptor.raw, off_t(size)) != 0 { throw SystemError("ftruncate", subject: path) }
+    if fsync(descriptor.raw) != 0 { throw SystemError("fsync", subject: path) }
   }
 
   /// Appends and returns once the bytes are on disk. A crash may leave a torn last record; readers must tell.

@@ -26,3 +26,8 @@ public struct SystemError: Error, CustomStringConvertible, Sendable {
     return subject.isEmpty ? "\(call): \(text)" : "\(subject): \(text) (\(call))"
   }
 }
+
+extension SystemError {
+  /// Whether a `FileLock` was refused because somebody else has it.
+  public var isHeldLock: Bool { code == EWOULDBLOCK }
+}
