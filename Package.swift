@@ -58,7 +58,7 @@ let package = Package(
       swiftSettings: strict),
 
     tests("MeshBase", ["MeshBase"]),
-    tests("Dtab", ["Dtab"]),
+    tests("Dtab", ["Dtab", "MeshBase"]),
     tests("Balancers", ["Balancers"]),
     tests("Resilience", ["Resilience"]),
     tests("Telemetry", ["Telemetry"]),

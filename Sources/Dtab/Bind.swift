@@ -2,7 +2,7 @@
 ///
 /// Where the dtab knows nothing of a path (or its only matching entry says `~`), `namer` is asked for it, once for each
 /// distinct path of this call. Branches of an alternation behind the one that answers are not looked at.
-public func bind<Bound>(
+@inlinable public func bind<Bound>(
   _ path: Path, dtab: Dtab, limits: BindLimits = BindLimits(), namer: (Path) -> LookupState<Bound>
 ) -> BindState<Bound> {
   withoutActuallyEscaping(namer) { namer in
@@ -15,7 +15,7 @@ public func bind<Bound>(
 ///
 /// Alternatives that routing does not reach are followed as well, on a node budget of their own; `namer` is asked for
 /// their paths too.
-public func delegate<Bound>(
+@inlinable public func delegate<Bound>(
   _ path: Path, dtab: Dtab, limits: BindLimits = BindLimits(), namer: (Path) -> LookupState<Bound>
 ) -> DelegationNode<Bound> {
   withoutActuallyEscaping(namer) { namer in

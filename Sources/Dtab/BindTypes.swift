@@ -25,7 +25,7 @@ public struct BindLimits: Sendable {
 
   /// Look-ups and name trees inside each other. Keeps the recursion off the end of the stack; a chain of 100 names each
   /// of which stands four alternations and unions deep stays below.
-  static let nestingMax = 512
+  @usableFromInline static let nestingMax = 512
 
   public init(depthMax: Int = 100, nodesMax: Int = 20_000) {
     self.depthMax = depthMax

@@ -2,27 +2,32 @@
 ///
 /// With `explains`, each step also yields its node, and what routing would skip is bound too: not `live`, charged to
 /// `spare`, without effect on the outcome.
-struct Binder<Bound> {
-  struct Step {
-    let state: BindState<Bound>
+@usableFromInline struct Binder<Bound> {
+  @usableFromInline struct Step {
+    @usableFromInline let state: BindState<Bound>
     /// Present if and only if the binder explains.
-    let node: DelegationNode<Bound>?
+    @usableFromInline let node: DelegationNode<Bound>?
+
+    @inlinable init(state: BindState<Bound>, node: DelegationNode<Bound>?) {
+      self.state = state
+      self.node = node
+    }
   }
 
-  let dtab: Dtab
-  let limits: BindLimits
-  let explains: Bool
-  let namer: (Path) -> LookupState<Bound>
+  @usableFromInline let dtab: Dtab
+  @usableFromInline let limits: BindLimits
+  @usableFromInline let explains: Bool
+  @usableFromInline let namer: (Path) -> LookupState<Bound>
 
-  private var answers: [Path: LookupState<Bound>] = [:]
-  private var nodes: Int
+  @usableFromInline var answers: [Path: LookupState<Bound>] = [:]
+  @usableFromInline var nodes: Int
   /// Node budget of what routing does not reach.
-  private var spare: Int
-  private var nesting = 0
+  @usableFromInline var spare: Int
+  @usableFromInline var nesting = 0
   /// The budget is used up: the binding as a whole has failed, and no union may hide it.
-  private var exhausted = false
+  @usableFromInline var exhausted = false
 
-  init(dtab: Dtab, limits: BindLimits, explains: Bool, namer: @escaping (Path) -> LookupState<Bound>) {
+  @inlinable init(dtab: Dtab, limits: BindLimits, explains: Bool, namer: @escaping (Path) -> LookupState<Bound>) {
     self.dtab = dtab
     self.limits = limits
     self.explains = explains
@@ -33,16 +38,15 @@ struct Binder<Bound> {
 
   // MARK: a path
 
-  /// `depth` look-ups lie behind; `dentry` is the entry that led here.
-  mutating func bind(_ path: Path, depth: Int, live: Bool, dentry: DentryReference?) -> Step {
+  /// `depth` look-ups lie behind; `dentry` is the index of the entry that led here.
+  @inlinable mutating func bind(_ path: Path, depth: Int, live: Bool, dentry: Int?) -> Step {
     guard depth < limits.depthMax else { return failure(.tooDeep(path), path, dentry) }
-    // Long paths and large tables take longer to step over: 256 bytes, or 256 entries, count as one node.
-    guard enter(cost: 1 + path.encoded.count >> 8 + dtab.count >> 8, live: live) else {
-      return failure(.tooManyNodes, path, dentry)
-    }
-    defer { nesting -= 1 }
     let matches = dtab.matching(path)
-    if matches.isEmpty || matches.count == 1 && dtab.entries[matches[0].index].tree.isNeg {
+    // A long path, a table of many shapes and a crowd of matches make a step longer.
+    let cost = 1 + path.encodedCount >> 8 + dtab.lookupCost >> 6 + matches.count >> 4
+    guard enter(cost: cost, live: live) else { return failure(.tooManyNodes, path, dentry) }
+    defer { nesting -= 1 }
+    if matches.count == 0 || matches.count == 1 && dtab.entries[matches[0].index].tree.isNeg {
       return ask(path, depth: depth, live: live, dentry: dentry)
     }
     if matches.count == 1 {
@@ -54,14 +58,13 @@ struct Binder<Bound> {
     }
   }
 
-  private mutating func follow(_ match: Dtab.Match, of path: Path, depth: Int, live: Bool) -> Step {
-    let reference = DentryReference(index: match.index, dentry: dtab.entries[match.index])
-    return bind(reference.dentry.tree, of: path, live: live, dentry: reference) { binder, leaf, live in
-      binder.bind(leaf.appending(path, from: match.tail), depth: depth + 1, live: live, dentry: reference)
+  @inlinable mutating func follow(_ match: Dtab.Match, of path: Path, depth: Int, live: Bool) -> Step {
+    bind(dtab.entries[match.index].tree, of: path, live: live, dentry: match.index) { binder, leaf, live in
+      binder.bind(leaf.appending(path, from: match.tail), depth: depth + 1, live: live, dentry: match.index)
     }
   }
 
-  private mutating func ask(_ path: Path, depth: Int, live: Bool, dentry: DentryReference?) -> Step {
+  @inlinable mutating func ask(_ path: Path, depth: Int, live: Bool, dentry: Int?) -> Step {
     let answer = answers[path] ?? namer(path)
     answers[path] = answer
     switch answer {
@@ -82,8 +85,8 @@ struct Binder<Bound> {
 
   // MARK: a tree
 
-  private mutating func bind<Leaf>(
-    _ tree: NameTree<Leaf>, of path: Path, live: Bool, dentry: DentryReference?,
+  @inlinable mutating func bind<Leaf>(
+    _ tree: NameTree<Leaf>, of path: Path, live: Bool, dentry: Int?,
     leaf: (inout Self, Leaf, Bool) -> Step
   ) -> Step {
     if case .leaf(let value) = tree { return leaf(&self, value, live) }
@@ -106,8 +109,8 @@ struct Binder<Bound> {
   }
 
   /// `neg` goes on to the next branch; anything else is the answer, a failure or a pending look-up included.
-  private mutating func alternation(
-    _ count: Int, live: Bool, _ path: Path, _ dentry: DentryReference?, branch: (inout Self, Int, Bool) -> Step
+  @inlinable mutating func alternation(
+    _ count: Int, live: Bool, _ path: Path, _ dentry: Int?, branch: (inout Self, Int, Bool) -> Step
   ) -> Step {
     var answer: BindState<Bound>?
     var branches: [DelegationBranch<Bound>] = []
@@ -130,8 +133,8 @@ struct Binder<Bound> {
   }
 
   /// Keeps the branches that are bound, to `neg` too; without any, the first failure counts, then a pending look-up.
-  private mutating func union(
-    _ count: Int, live: Bool, _ path: Path, _ dentry: DentryReference?, weights: [Double],
+  @inlinable mutating func union(
+    _ count: Int, live: Bool, _ path: Path, _ dentry: Int?, weights: [Double],
     branch: (inout Self, Int) -> Step
   ) -> Step {
     var kept: [Weighted<Bound>] = []
@@ -170,7 +173,7 @@ struct Binder<Bound> {
   // MARK: budget
 
   /// Whether the budget allows the step; then `nesting` has grown by one, and the caller takes it back.
-  private mutating func enter(cost: Int, live: Bool) -> Bool {
+  @inlinable mutating func enter(cost: Int, live: Bool) -> Bool {
     guard !exhausted else { return false }
     if live { nodes -= cost } else { spare -= cost }
     guard nesting < BindLimits.nestingMax, live ? nodes >= 0 : spare >= 0 else {
@@ -181,37 +184,38 @@ struct Binder<Bound> {
     return true
   }
 
-  private func isSpent(live: Bool) -> Bool { exhausted || !live && spare < 0 }
+  @inlinable func isSpent(live: Bool) -> Bool { exhausted || !live && spare < 0 }
 
   // MARK: nodes
 
-  private func node(
-    _ kind: DelegationNode<Bound>.Kind, _ path: Path, _ dentry: DentryReference?, _ state: BindState<Bound>,
+  @inlinable func node(
+    _ kind: DelegationNode<Bound>.Kind, _ path: Path, _ dentry: Int?, _ state: BindState<Bound>,
     branches: [DelegationBranch<Bound>] = [], bound: Bound? = nil, message: String? = nil
   ) -> DelegationNode<Bound>? {
     guard explains else { return nil }
+    let reference = dentry.map { DentryReference(index: $0, dentry: dtab.entries[$0]) }
     return DelegationNode(
-      kind: kind, path: path, dentry: dentry, branches: branches, bound: bound, message: message, state: state)
+      kind: kind, path: path, dentry: reference, branches: branches, bound: bound, message: message, state: state)
   }
 
-  private func delegateNode(_ path: Path, _ dentry: DentryReference?, to step: Step) -> DelegationNode<Bound>? {
+  @inlinable func delegateNode(_ path: Path, _ dentry: Int?, to step: Step) -> DelegationNode<Bound>? {
     guard let child = step.node else { return nil }
     return node(
       .delegate, path, dentry, step.state, branches: [DelegationBranch(role: .taken, weight: nil, node: child)])
   }
 
-  private func settled(
-    _ tree: NameTree<Bound>, _ kind: DelegationNode<Bound>.Kind, _ path: Path, _ dentry: DentryReference?
+  @inlinable func settled(
+    _ tree: NameTree<Bound>, _ kind: DelegationNode<Bound>.Kind, _ path: Path, _ dentry: Int?
   ) -> Step {
     Step(state: .bound(tree), node: node(kind, path, dentry, .bound(tree)))
   }
 
-  private func leaf(_ bound: Bound, _ path: Path, _ dentry: DentryReference?) -> Step {
+  @inlinable func leaf(_ bound: Bound, _ path: Path, _ dentry: Int?) -> Step {
     let state = BindState.bound(.leaf(bound))
     return Step(state: state, node: node(.leaf, path, dentry, state, bound: bound))
   }
 
-  private func failure(_ failure: BindFailure, _ path: Path, _ dentry: DentryReference?) -> Step {
+  @inlinable func failure(_ failure: BindFailure, _ path: Path, _ dentry: Int?) -> Step {
     guard explains else { return Step(state: .failed(failure), node: nil) }
     let state = BindState<Bound>.failed(failure)
     return Step(state: state, node: node(.exception, path, dentry, state, message: failure.description))

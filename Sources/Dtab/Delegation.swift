@@ -2,6 +2,11 @@
 public struct DentryReference: Hashable, Sendable {
   public let index: Int
   public let dentry: Dentry
+
+  @usableFromInline init(index: Int, dentry: Dentry) {
+    self.index = index
+    self.dentry = dentry
+  }
 }
 
 /// One node of a delegation: how a name was bound, the alternatives that routing never looks at included.
@@ -33,6 +38,19 @@ public struct DelegationNode<Bound> {
   public let message: String?
   /// What this node is bound to, by the same rules as routing.
   public let state: BindState<Bound>
+
+  @inlinable init(
+    kind: Kind, path: Path, dentry: DentryReference?, branches: [DelegationBranch<Bound>], bound: Bound?,
+    message: String?, state: BindState<Bound>
+  ) {
+    self.kind = kind
+    self.path = path
+    self.dentry = dentry
+    self.branches = branches
+    self.bound = bound
+    self.message = message
+    self.state = state
+  }
 }
 
 public struct DelegationBranch<Bound> {
@@ -51,6 +69,12 @@ public struct DelegationBranch<Bound> {
   /// Below a union.
   public let weight: Double?
   public let node: DelegationNode<Bound>
+
+  @inlinable init(role: Role, weight: Double?, node: DelegationNode<Bound>) {
+    self.role = role
+    self.weight = weight
+    self.node = node
+  }
 }
 
 extension DelegationNode: Sendable where Bound: Sendable {}

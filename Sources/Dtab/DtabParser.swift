@@ -290,8 +290,12 @@ struct DtabParser {
     case UInt8(ascii: "*"): return Self.starHint
     case UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "?"), UInt8(ascii: "@"), UInt8(ascii: "+"),
       UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: "{"), UInt8(ascii: "}"),
-      UInt8(ascii: "^"), UInt8(ascii: "`"), 0...8, 0x0e...0x1f, 0x7f...0xff:
+      UInt8(ascii: "^"), UInt8(ascii: "`"), 0...8, 0x0e...0x1f, 0x7f:
       return "In a label this byte is written \(DtabError.escape(byte))."
+    case 0x80...:
+      let rest = source[(offset + 1)...].prefix { $0 & 0xc0 == 0x80 }
+      let written = ([byte] + rest).map { DtabError.escape($0).dropFirst().dropLast() }.joined()
+      return "In a label this is written `\(written)`."
     default: return nil
     }
   }

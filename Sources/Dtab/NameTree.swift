@@ -19,9 +19,9 @@ public struct Weighted<Leaf> {
   public var weight: Double
   public var tree: NameTree<Leaf>
 
-  public init(_ tree: NameTree<Leaf>) { self.init(1, tree) }
+  @inlinable public init(_ tree: NameTree<Leaf>) { self.init(1, tree) }
 
-  public init(_ weight: Double, _ tree: NameTree<Leaf>) {
+  @inlinable public init(_ weight: Double, _ tree: NameTree<Leaf>) {
     precondition(weight >= 0 && weight.isFinite, "a weight is finite and not negative")
     self.weight = weight
     self.tree = tree
@@ -36,10 +36,10 @@ extension Weighted: Hashable where Leaf: Hashable {}
 extension Weighted: Sendable where Leaf: Sendable {}
 
 extension NameTree {
-  var isNeg: Bool { if case .neg = self { true } else { false } }
-  var isFail: Bool { if case .fail = self { true } else { false } }
+  @inlinable var isNeg: Bool { if case .neg = self { true } else { false } }
+  @inlinable var isFail: Bool { if case .fail = self { true } else { false } }
 
-  public func map<Other>(_ transform: (Leaf) -> Other) -> NameTree<Other> {
+  @inlinable public func map<Other>(_ transform: (Leaf) -> Other) -> NameTree<Other> {
     switch self {
     case .leaf(let leaf): .leaf(transform(leaf))
     case .alt(let trees): .alt(trees.map { $0.map(transform) })
@@ -51,7 +51,7 @@ extension NameTree {
   }
 
   /// Calls `body` for each leaf, left to right, whether or not an evaluation would reach it.
-  public func forEachLeaf(_ body: (Leaf) -> Void) {
+  @inlinable public func forEachLeaf(_ body: (Leaf) -> Void) {
     switch self {
     case .leaf(let leaf): body(leaf)
     case .alt(let trees): for tree in trees { tree.forEachLeaf(body) }
@@ -65,7 +65,7 @@ extension NameTree {
   /// Alternation: `neg` goes, what stands behind a `fail` goes, `empty` stays and hides nothing. Union: `neg` and
   /// `fail` go, `empty` keeps its share. Nothing left is `neg`, so `! & !` lets an alternation go on; a lone survivor
   /// stands for itself, without its weight.
-  public func simplified() -> NameTree {
+  @inlinable public func simplified() -> NameTree {
     switch self {
     case .leaf, .neg, .fail, .empty: return self
     case .alt(let trees):
@@ -83,7 +83,7 @@ extension NameTree {
   }
 
   /// The union of branches that are simplified already.
-  static func simplifiedUnion(_ branches: [Weighted<Leaf>]) -> NameTree {
+  @inlinable static func simplifiedUnion(_ branches: [Weighted<Leaf>]) -> NameTree {
     let kept = branches.filter { !$0.tree.isNeg && !$0.tree.isFail }
     return kept.isEmpty ? .neg : kept.count == 1 ? kept[0].tree : .union(kept)
   }

@@ -89,7 +89,7 @@ extension Path {
   }
 
   /// This path and, behind it, what `other` has from the byte offset `tail` on.
-  func appending(_ other: Path, from tail: PathTail) -> Path {
+  @usableFromInline func appending(_ other: Path, from tail: PathTail) -> Path {
     if tail.count == 0 { return self }
     if isEmpty && tail.offset == 0 { return other }
     var encoded = self.encoded
@@ -97,6 +97,9 @@ extension Path {
     encoded += other.encoded[tail.offset...]
     return Path(encoded: encoded, count: count + tail.count)
   }
+
+  /// Bytes of the encoding: what it costs to copy or hash the path.
+  @usableFromInline var encodedCount: Int { encoded.count }
 
   private func offset(ofLabel index: Int) -> Int {
     var offset = 0

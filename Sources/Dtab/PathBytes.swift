@@ -60,7 +60,7 @@ enum PathBytes {
 }
 
 /// What a prefix left of a path: `count` labels, the first of them at byte `offset` of the path's encoding.
-struct PathTail: Equatable, Sendable {
+@usableFromInline struct PathTail: Equatable, Sendable {
   let offset: Int
   let count: Int
 }

@@ -14,7 +14,7 @@ public struct Route<Bound> {
   /// `nil` for `$`: these requests find no endpoint.
   public let bound: Bound?
 
-  public init(share: Double, bound: Bound?) {
+  @inlinable public init(share: Double, bound: Bound?) {
     self.share = share
     self.bound = bound
   }
@@ -28,7 +28,7 @@ extension Route: Sendable where Bound: Sendable {}
 /// Flattens a bound tree into shares. Branches of a union that are `neg` or `fail` leave theirs to their siblings, an
 /// empty one keeps it; an alternation is its first branch that is there. Where all weights of a union are 0, its
 /// branches share alike.
-public func routes<Bound>(_ tree: NameTree<Bound>) -> RouteSet<Bound> {
+@inlinable public func routes<Bound>(_ tree: NameTree<Bound>) -> RouteSet<Bound> {
   let tree = tree.simplified()
   if tree.isNeg { return .neg }
   if tree.isFail { return .fail }
@@ -37,7 +37,7 @@ public func routes<Bound>(_ tree: NameTree<Bound>) -> RouteSet<Bound> {
   return .routes(routes)
 }
 
-private func appendRoutes<Bound>(of tree: NameTree<Bound>, share: Double, to routes: inout [Route<Bound>]) {
+@inlinable func appendRoutes<Bound>(of tree: NameTree<Bound>, share: Double, to routes: inout [Route<Bound>]) {
   switch tree {
   case .leaf(let bound): routes.append(Route(share: share, bound: bound))
   case .empty: routes.append(Route(share: share, bound: nil))

@@ -123,7 +123,7 @@ func show(_ state: BindState<String>) -> String {
       case .failed(.tooManyNodes), .bound(.neg): break
       default: Issue.record("\(show(state).prefix(200))")
       }
-      _ = delegate(path, dtab: dtab, namer: testNamer)
+      _ = delegate(path, dtab: dtab, limits: BindLimits(nodesMax: 2_000), namer: testNamer)
     }
   }
 

@@ -59,8 +59,7 @@ import Testing
       ("/a=>web", "expected a path, `~`, `!`, `$` or `(`, but found `w`. A path begins with `/`."),
       (
         "/a=>/caf\u{e9}",
-        "expected `;`, `|`, `&` or the end of the dtab, but found `é`. In a label this byte is written "
-          + "`\\xc3`."
+        "expected `;`, `|`, `&` or the end of the dtab, but found `é`. In a label this is written `\\xc3\\xa9`."
       ),
       ("/a=>1..2*/b", "`1..2` is no weight. Write digits with at most one dot, as in `0.3`."),
       ("/a=>/\\X41", "`\\` begins an escape. Write `\\x` in lower case and two hexadecimal digits, as in `\\x2f`."),

@@ -2,8 +2,40 @@ import Dtab
 import MeshBase
 import Testing
 
-@Suite("dtab layout")
-struct DtabFormatterTests {
+@Suite struct DtabFormatterTests {
+  @Test(
+    "entries get a line each with their arrows in a column, and comments stay",
+    arguments: [
+      ("", ""), ("# nothing yet  \n", "# nothing yet\n"), ("/a=>/b", "/a => /b;\n"),
+      ("/a=>/b;/long/er=>/c|/d", "/a       => /b;\n/long/er => /c | /d;\n"),
+      ("# head\n\n\n/a=>/b ; # why\n# next\n/long=>/d", "# head\n\n/a => /b;  # why\n# next\n/long => /d;\n"),
+      ("/a=>/b # x\n;/c=>/d # y\n# end", "/a => /b;  # x\n/c => /d;  # y\n# end\n"),
+      ("/a # inner\n=> # too\n/b;", "# inner\n# too\n/a => /b;\n"),
+      ("\n\n/a=>/b;\n\n\n\n/c=>/d;\n\n", "/a => /b;\n\n/c => /d;\n"),
+      ("/a=>/b\n;\n/c=>/d", "/a => /b;\n/c => /d;\n"),
+      ("/a=>/b;\r\n/c=>/d # z\r\n", "/a => /b;\n/c => /d;  # z\n"),
+    ])
+  func format(text: String, layout: String) throws {
+    #expect(try formatted(dtab: text) == layout)
+    #expect(try formatted(dtab: layout) == layout)
+    #expect(try Dtab(parsing: layout) == Dtab(parsing: text))
+  }
+
+  @Test("alternatives that make a long line get a line each")
+  func long() throws {
+    let name = "/" + String(repeating: "x", count: 60)
+    let text = "/svc=>\(name)|(\(name)|~)|\(name)&!"
+    let layout = try formatted(dtab: text)
+    #expect(layout == "/svc => \(name)\n      | (\(name) | ~)\n      | \(name) & !;\n")
+    #expect(try Dtab(parsing: layout) == Dtab(parsing: text))
+    #expect(try Dtab(parsing: text).pretty == layout)
+  }
+
+  @Test("a text that is no dtab is not formatted")
+  func refuse() {
+    #expect(throws: DtabError.self) { try formatted(dtab: "/a=>/b;;") }
+  }
+
   @Test("an entry a line, arrows in one column, a blank line ends the column")
   func columns() throws {
     let text = "/a=>/b;/longer => 9*/x&1*/y;\n\n\n\n/c=>/d | ~"
