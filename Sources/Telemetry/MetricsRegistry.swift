@@ -11,28 +11,41 @@ public final class MetricsRegistry {
   public static let nameBytesMax = 1_024
 
   public let workers: Int
-  /// About how many Prometheus series services and clients may make; see `router`.
-  public let seriesMax: Int
   /// Indexed by worker.
   public let workerStats: [WorkerStats]
 
   private(set) var routers: [RouterMetrics] = []
-  var serviceSeries = 0
-  var clientSeries = 0
-  /// Names that were given `other` for want of budget. A name that comes again counts again: none is remembered.
-  public internal(set) var overflows: UInt64 = 0
+  let controls = ControlMetrics()
+  /// One scope per worker, and one of all of them.
+  let workerScopes: [Scope<WorkerStats>]
+  let allWorkers: Scope<WorkerStats>
 
+  let budget: SeriesBudget
+  /// Times a service or client was given `other`.
+  public var overflows: UInt64 { budget.overflows }
+
+  let scratch = HistogramScratch()
+  var window = WindowClock()
+  var busy: BusyRatios
+
+  /// `seriesMax`: about how many Prometheus series services and clients may make together.
   public init(workers: Int, seriesMax: Int = 100_000) {
     precondition(workers > 0, "a registry needs at least one worker")
     self.workers = workers
-    self.seriesMax = seriesMax
-    workerStats = (0..<workers).map { _ in WorkerStats() }
+    budget = SeriesBudget(seriesMax: seriesMax)
+    let stats = (0..<workers).map { _ in WorkerStats() }
+    workerStats = stats
+    workerScopes = stats.enumerated().map { i, block in
+      Scope(name: String(i), labels: [(name: "worker", value: String(i))], blocks: [block])
+    }
+    allWorkers = Scope(name: "all", labels: [], blocks: stats)
+    busy = BusyRatios(workers: workers)
   }
 
   /// The scopes of the router with that label, made on the first call. `proto` is its `protocol` label (`http`, `h2`).
   public func router(_ label: String, protocol proto: String = "http") -> RouterMetrics {
     if let known = routers.first(where: { $0.label == label }) { return known }
-    let made = RouterMetrics(label: label, protocol: proto, registry: self)
+    let made = RouterMetrics(label: label, protocol: proto, workers: workers, budget: budget)
     let place = routers.firstIndex { $0.label > label } ?? routers.endIndex
     routers.insert(made, at: place)
     return made
@@ -41,14 +54,35 @@ public final class MetricsRegistry {
   /// Ends all series of a router that a reload took away, at once.
   public func dropRouter(_ label: String) {
     guard let place = routers.firstIndex(where: { $0.label == label }) else { return }
-    let gone = routers.remove(at: place)
-    serviceSeries -= gone.services.count * RouterMetrics.seriesPerService
-    clientSeries -= gone.clients.count * RouterMetrics.seriesPerClient
-    gone.isDropped = true
+    routers.remove(at: place).drop()
   }
 
-  /// Call every few seconds: ends the series of dropped scopes that no worker holds any more.
+  /// Call every few seconds: ends the series of dropped scopes that no worker holds any more, measures how busy the
+  /// workers are, and keeps the windows of the linkerd reports while somebody reads these.
   public func tick(at now: MonotonicInstant) {
     for router in routers { router.sweep() }
+    busy.measure(workerStats, at: now)
+    switch window.due(at: now) {
+    case .nothing: break
+    case .rotate: rotateWindow(at: now)
+    case .drop: dropWindow()
+    }
+  }
+
+  /// Ends a window: from now on the linkerd reports show what the histograms recorded since the last call, or since
+  /// their beginning if this is the first.
+  public func rotateWindow(at now: MonotonicInstant) {
+    window.rotated(at: now)
+    for router in routers { router.rotateWindow(scratch) }
+    for worker in workerScopes { worker.rotateWindow(scratch) }
+    allWorkers.rotateWindow(scratch)
+  }
+
+  /// Gives up the windows' memory; reports show histograms since their beginning again.
+  public func dropWindow() {
+    window.dropped()
+    for router in routers { router.dropWindow() }
+    for worker in workerScopes { worker.dropWindow() }
+    allWorkers.dropWindow()
   }
 }

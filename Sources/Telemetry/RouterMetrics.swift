@@ -5,35 +5,45 @@ import MeshBase
 /// Names are those of the data plane: `127.0.0.1/4140` for a server, `/svc/web` for a service, `/#/io.l5d.fs/web` for
 /// a client. Asking for a name again gives the same blocks.
 public final class RouterMetrics {
-  /// What a scope is charged for: the series it shows when a handful of reasons have occurred.
-  static let seriesPerService = 32
-  static let seriesPerClient = 48
-
   public let label: String
   public let proto: String
   /// Indexed by worker.
   public let stats: [RouterStats]
 
-  unowned let registry: MetricsRegistry
+  let own: Scope<RouterStats>
   let servers: ScopeTable<ServerStats>
   let services: ScopeTable<ServiceStats>
   let clients: ScopeTable<ClientStats>
-  var isDropped = false
+  private let budget: SeriesBudget
+  private var isDropped = false
 
-  init(label: String, protocol proto: String, registry: MetricsRegistry) {
+  init(label: String, protocol proto: String, workers: Int, budget: SeriesBudget) {
     self.label = label
     self.proto = proto
-    self.registry = registry
-    let workers = registry.workers
-    stats = (0..<workers).map { _ in RouterStats() }
+    self.budget = budget
+    let router = (name: "router", value: label)
+    let stats = (0..<workers).map { _ in RouterStats() }
+    self.stats = stats
+    own = Scope(name: label, labels: [router], blocks: stats)
     servers = ScopeTable(
-      make: { (0..<workers).map { _ in ServerStats() } },
+      make: { name in
+        Scope(
+          name: name, labels: [router, (name: "server", value: name), (name: "protocol", value: proto)],
+          blocks: (0..<workers).map { _ in ServerStats() })
+      },
       requestsIn: { $0.requests })
     services = ScopeTable(
-      make: { (0..<workers).map { _ in ServiceStats() } },
+      make: { name in
+        Scope(
+          name: name, labels: [router, (name: "service", value: name)],
+          blocks: (0..<workers).map { _ in ServiceStats() })
+      },
       requestsIn: { $0.requests })
     clients = ScopeTable(
-      make: { (0..<workers).map { _ in ClientStats() } },
+      make: { name in
+        Scope(
+          name: name, labels: [router, (name: "client", value: name)], blocks: (0..<workers).map { _ in ClientStats() })
+      },
       requestsIn: { $0.requests })
   }
 
@@ -42,33 +52,16 @@ public final class RouterMetrics {
     (servers.existing(name) ?? servers.insert(name)).blocks
   }
 
-  /// Blocks by worker. Callers choose services' names, so these may use half of the series budget and no more.
+  /// Blocks by worker; those of `other` when the series budget is used up.
   public func service(_ name: String) -> [ServiceStats] {
     if let known = services.existing(name) { return known.blocks }
-    guard
-      !isDropped, name.utf8.count <= MetricsRegistry.nameBytesMax,
-      registry.serviceSeries + Self.seriesPerService <= registry.seriesMax / 2,
-      registry.serviceSeries + registry.clientSeries + Self.seriesPerService <= registry.seriesMax
-    else {
-      registry.overflows += 1
-      return services.shared().blocks
-    }
-    registry.serviceSeries += Self.seriesPerService
-    return services.insert(name).blocks
+    return (!isDropped && budget.takeService(name) ? services.insert(name) : services.shared()).blocks
   }
 
-  /// Blocks by worker.
+  /// Blocks by worker; those of `other` when the series budget is used up.
   public func client(_ id: String) -> [ClientStats] {
     if let known = clients.existing(id) { return known.blocks }
-    guard
-      !isDropped, id.utf8.count <= MetricsRegistry.nameBytesMax,
-      registry.serviceSeries + registry.clientSeries + Self.seriesPerClient <= registry.seriesMax
-    else {
-      registry.overflows += 1
-      return clients.shared().blocks
-    }
-    registry.clientSeries += Self.seriesPerClient
-    return clients.insert(id).blocks
+    return (!isDropped && budget.takeClient(id) ? clients.insert(id) : clients.shared()).blocks
   }
 
   /// The owner has no more use for the scope (its cache entry expired, its listener closed). A name that went to
@@ -79,7 +72,27 @@ public final class RouterMetrics {
 
   func sweep() {
     _ = servers.sweep()
-    registry.serviceSeries -= services.sweep() * Self.seriesPerService
-    registry.clientSeries -= clients.sweep() * Self.seriesPerClient
+    budget.giveBack(services: services.sweep(), clients: clients.sweep())
+  }
+
+  /// The router is gone and counts for nothing any more, whoever still holds it.
+  func drop() {
+    precondition(!isDropped, "a router is dropped once")
+    budget.giveBack(services: services.count, clients: clients.count)
+    isDropped = true
+  }
+}
+
+extension RouterMetrics {
+  func rotateWindow(_ scratch: HistogramScratch) {
+    for scope in servers.sorted { scope.rotateWindow(scratch) }
+    for scope in services.sorted { scope.rotateWindow(scratch) }
+    for scope in clients.sorted { scope.rotateWindow(scratch) }
+  }
+
+  func dropWindow() {
+    for scope in servers.sorted { scope.dropWindow() }
+    for scope in services.sorted { scope.dropWindow() }
+    for scope in clients.sorted { scope.dropWindow() }
   }
 }

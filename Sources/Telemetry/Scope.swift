@@ -1,16 +1,46 @@
 import MeshBase
 
+/// Blocks that make up a scope of the reports.
+protocol ScopeStats: StatsBlock {
+  /// Where its histograms begin.
+  static var histograms: [Int] { get }
+  /// What linkerd's reports show of it.
+  static var linkerd: LinkerdPlan<Self> { get }
+}
+
 /// One service, client or server under its name: a block of words per worker, and how it is labelled.
 /// Confined to the control thread; only the blocks travel.
-final class Scope<Stats: StatsBlock> {
+final class Scope<Stats: ScopeStats> {
   let name: String
+  /// `router="http",service="/svc/web"`
+  let labels: [UInt8]
   /// Indexed by worker.
-  var blocks: [Stats]
+  private(set) var blocks: [Stats]
+  /// The same blocks' words, for readers: reading thousands of them must not count references.
+  let words: WordColumns
+  /// One per histogram once a window has ended, empty before.
+  private var windows: [HistogramWindow] = []
 
-  init(name: String, blocks: [Stats]) {
+  init(name: String, labels: [(name: String, value: String)], blocks: [Stats]) {
     self.name = name
+    self.labels = labelBytes(labels)
     self.blocks = blocks
+    words = WordColumns(blocks)
   }
+
+  deinit { words.deallocate() }
+
+  /// The last complete window of `Stats.histograms[index]`; all of it while there has been none.
+  func recent(_ index: Int, _ scratch: HistogramScratch) -> HistogramSnapshot {
+    windows.isEmpty ? scratch.snapshot(words, Stats.histograms[index]) : windows[index].shown
+  }
+
+  func rotateWindow(_ scratch: HistogramScratch) {
+    if windows.isEmpty { windows = Array(repeating: HistogramWindow(), count: Stats.histograms.count) }
+    for (i, base) in Stats.histograms.enumerated() { windows[i].rotate(scratch.snapshot(words, base)) }
+  }
+
+  func dropWindow() { windows = [] }
 
   /// Whether no worker can write to it any more.
   var isReleased: Bool {
@@ -25,7 +55,7 @@ final class Scope<Stats: StatsBlock> {
 /// its name comes back before that, it goes on counting where it was. Then its series end: adding what it had counted
 /// to another series would look like a burst of traffic there. Only `retiredRequests` remembers it.
 /// Confined to the control thread.
-final class ScopeTable<Stats: StatsBlock> {
+final class ScopeTable<Stats: ScopeStats> {
   private(set) var scopes: [String: Scope<Stats>] = [:]
   private(set) var other: Scope<Stats>?
   /// Dropped by their owner but perhaps still written to by a worker.
@@ -34,10 +64,10 @@ final class ScopeTable<Stats: StatsBlock> {
   private(set) var retiredRequests: UInt64 = 0
   private var sortedCache: [Scope<Stats>]?
 
-  private let make: () -> [Stats]
+  private let make: (String) -> Scope<Stats>
   private let requestsIn: (Scope<Stats>) -> UInt64
 
-  init(make: @escaping () -> [Stats], requestsIn: @escaping (Scope<Stats>) -> UInt64) {
+  init(make: @escaping (String) -> Scope<Stats>, requestsIn: @escaping (Scope<Stats>) -> UInt64) {
     self.make = make
     self.requestsIn = requestsIn
   }
@@ -61,7 +91,7 @@ final class ScopeTable<Stats: StatsBlock> {
   }
 
   func insert(_ name: String) -> Scope<Stats> {
-    let scope = Scope(name: name, blocks: make())
+    let scope = make(name)
     scopes[name] = scope
     sortedCache = nil
     return scope
@@ -69,7 +99,7 @@ final class ScopeTable<Stats: StatsBlock> {
 
   func shared() -> Scope<Stats> {
     if let other { return other }
-    let scope = Scope(name: MetricsRegistry.otherName, blocks: make())
+    let scope = make(MetricsRegistry.otherName)
     other = scope
     sortedCache = nil
     return scope

@@ -1,0 +1,243 @@
+import MeshBase
+
+/// Label values that many lines share.
+private enum LabelText {
+  static let reasons = Reason.allCases.map { Array("reason=\"\($0.rawValue)\"".utf8) }
+
+  /// Status as a class, then the reason.
+  static let statusReasons = Reason.allCases.map {
+    Array("status=\"\($0.status / 100)xx\",reason=\"\($0.rawValue)\"".utf8)
+  }
+  static let exactStatusReasons = Reason.allCases.map {
+    Array("status=\"\($0.status)\",reason=\"\($0.rawValue)\"".utf8)
+  }
+  /// By class 0…5.
+  static let statuses = StatusWords.classNames.map { Array("status=\"\($0)\"".utf8) }
+  static let statusesWithoutReason = StatusWords.classNames.map { Array("status=\"\($0)\",reason=\"\"".utf8) }
+  /// By word; other codes under their class.
+  static let exactStatuses =
+    StatusWords.exact.map { Array("status=\"\($0)\",reason=\"\"".utf8) }
+    + [1, 2, 3, 4, 5, 0].map { Array("status=\"\(StatusWords.classNames[$0])\",reason=\"\"".utf8) }
+
+  static let success = Array("result=\"success\"".utf8)
+  static let failure = Array("result=\"failure\"".utf8)
+  static let successWithoutReason = Array("result=\"success\",reason=\"\"".utf8)
+  static let failureWithoutReason = Array("result=\"failure\",reason=\"\"".utf8)
+  static let failureReasons = Reason.allCases.map { Array("result=\"failure\",reason=\"\($0.rawValue)\"".utf8) }
+
+  static let active = Array("state=\"active\"".utf8)
+  static let idle = Array("state=\"idle\"".utf8)
+  static let ok = Array("state=\"ok\"".utf8)
+  static let ejected = Array("state=\"ejected\"".utf8)
+  static let probing = Array("state=\"probing\"".utf8)
+
+  static let retries = RetryKind.allCases.flatMap { kind in
+    RetryOutcome.allCases.map { outcome in
+      (
+        word: ServiceStats.Word.retry(kind, outcome),
+        text: Array("kind=\"\(kind.rawValue)\",outcome=\"\(outcome.rawValue)\"".utf8),
+        isRare: outcome == .limitReached
+      )
+    }
+  }
+
+  static let bindCaches = BindCache.allCases.map { Array("cache=\"\($0)\"".utf8) }
+  static let bindEvents = BindCache.allCases.flatMap { cache in
+    BindCacheEvent.allCases.filter { $0 != .idle }.map { event in
+      (word: RouterStats.word(cache, event), text: Array("cache=\"\(cache)\",event=\"\(event)\"".utf8))
+    }
+  }
+}
+
+extension MetricsRegistry {
+  func addServers(to page: inout PrometheusBuilder) {
+    typealias Word = ServerStats.Word
+    let scopes = routers.flatMap(\.servers.sorted)
+    let exactStatus = page.options.exactStatus
+    page.family(.serverRequests, scopes) { scope, family, out in
+      if exactStatus {
+        for (word, text) in LabelText.exactStatuses.enumerated() {
+          let count = scope.sum(Word.status + word)
+          if count > 0 { family.sample(&out, scope.labels, text, count) }
+        }
+      } else {
+        for (place, count) in scope.statusClasses(Word.status).enumerated() where count > 0 || place >= 2 {
+          family.sample(&out, scope.labels, LabelText.statusesWithoutReason[place], count)
+        }
+      }
+      let texts = exactStatus ? LabelText.exactStatusReasons : LabelText.statusReasons
+      for (reason, text) in texts.enumerated() {
+        let count = scope.sum(Word.reasons + reason)
+        if count > 0 { family.sample(&out, scope.labels, text, count) }
+      }
+    }
+    page.histogram(.serverDuration, scopes, Word.latency, .requests, scratch)
+    page.gauge(.serverInFlight, scopes, Word.pending)
+    page.gauge(.serverConnections, scopes, Word.connections)
+    page.word(.serverConnectionsOpened, scopes, Word.connects)
+    page.word(.serverConnectionsClosed, scopes, Word.closes)
+    page.word(.serverReceivedBytes, scopes, Word.receivedBytes)
+    page.word(.serverSentBytes, scopes, Word.sentBytes)
+    page.family(.errors, routers) { router, family, out in
+      let servers = router.servers.sorted
+      for (reason, text) in LabelText.reasons.enumerated() {
+        var count: UInt64 = 0
+        for server in servers { count &+= server.sum(Word.reasons + reason) }
+        if count > 0 { family.sample(&out, router.own.labels, text, count) }
+      }
+    }
+  }
+
+  func addServices(to page: inout PrometheusBuilder) {
+    typealias Word = ServiceStats.Word
+    var scopes = routers.flatMap(\.services.sorted)
+    if let wanted = page.options.service { scopes.removeAll { $0.name != wanted } }
+    page.family(.serviceRequests, scopes) { scope, family, out in
+      family.sample(&out, scope.labels, LabelText.success, scope.sum(Word.success))
+      family.sample(&out, scope.labels, LabelText.failure, scope.failures)
+    }
+    page.family(.serviceFailures, scopes) { scope, family, out in
+      for (reason, text) in LabelText.reasons.enumerated() {
+        let count = scope.sum(Word.reasons + reason)
+        if count > 0 { family.sample(&out, scope.labels, text, count) }
+      }
+    }
+    page.histogram(.serviceDuration, scopes, Word.latency, .requests, scratch)
+    page.gauge(.serviceInFlight, scopes, Word.pending)
+    page.family(.serviceRetries, scopes) { scope, family, out in
+      for retry in LabelText.retries {
+        let count = scope.sum(retry.word)
+        if count > 0 || !retry.isRare { family.sample(&out, scope.labels, retry.text, count) }
+      }
+    }
+    page.family(.serviceRetryBudget, scopes) { scope, family, out in
+      let capacity = scope.sum(Word.budgetCapacity)
+      if capacity == 0 { return }
+      family.begin(&out, scope.labels)
+      out.finite(Double(scope.sum(Word.budgetBalance)) / Double(capacity))
+      out.byte(10)
+    }
+  }
+
+  func addClients(to page: inout PrometheusBuilder) {
+    typealias Word = ClientStats.Word
+    let scopes = routers.flatMap(\.clients.sorted)
+    page.family(.clientAttempts, scopes) { scope, family, out in
+      family.sample(&out, scope.labels, LabelText.successWithoutReason, scope.sum(Word.success))
+      family.sample(&out, scope.labels, LabelText.failureWithoutReason, scope.sum(Word.unexplained))
+      for (reason, text) in LabelText.failureReasons.enumerated() {
+        let count = scope.sum(Word.reasons + reason)
+        if count > 0 { family.sample(&out, scope.labels, text, count) }
+      }
+    }
+    page.family(.clientResponses, scopes) { scope, family, out in
+      for (place, count) in scope.statusClasses(Word.status).enumerated() where place > 0 && count > 0 {
+        family.sample(&out, scope.labels, LabelText.statuses[place], count)
+      }
+    }
+    page.histogram(.clientDuration, scopes, Word.latency, .requests, scratch)
+    page.gauge(.clientInFlight, scopes, Word.pending)
+    page.family(.clientConnectDuration, scopes) { scope, family, out in
+      family.begin(&out, suffix: "_sum", scope.labels)
+      out.decimal(scope.sum(Word.connectLatency + HistogramScale.sumWord), 6)
+      out.byte(10)
+      family.begin(&out, suffix: "_count", scope.labels)
+      out.number(scope.sum(Word.connects))
+      out.byte(10)
+    }
+    page.word(.clientConnectFailures, scopes, Word.failedConnects)
+    page.word(.clientConnectionsClosed, scopes, Word.closes)
+    page.family(.clientConnections, scopes) { scope, family, out in
+      let open = max(0, scope.gauge(Word.connections))
+      let idle = min(open, max(0, scope.gauge(Word.poolCached)))
+      family.sample(&out, scope.labels, LabelText.active, UInt64(open - idle))
+      family.sample(&out, scope.labels, LabelText.idle, UInt64(idle))
+    }
+    page.family(.clientEndpoints, scopes) { scope, family, out in
+      let endpoints = scope.endpoints
+      family.sample(&out, scope.labels, LabelText.ok, endpoints.ok)
+      family.sample(&out, scope.labels, LabelText.ejected, endpoints.ejected)
+      family.sample(&out, scope.labels, LabelText.probing, endpoints.probing)
+    }
+    page.family(.clientEndpointUpdates, scopes) { scope, family, out in
+      family.sample(&out, scope.labels, scope.largest(Word.updates))
+    }
+    page.word(.clientEjections, scopes, Word.removals)
+    page.word(.clientRevivals, scopes, Word.revivals)
+    page.word(.clientPanics, scopes, Word.panics)
+    page.word(.clientRequeues, scopes, Word.requeues)
+    page.gauge(.clientWaiters, scopes, Word.poolWaiters)
+    page.word(.clientWaited, scopes, Word.poolWaited)
+    page.word(.clientTooManyWaiters, scopes, Word.poolTooManyWaiters)
+    page.word(.clientReceivedBytes, scopes, Word.receivedBytes)
+    page.word(.clientSentBytes, scopes, Word.sentBytes)
+  }
+
+  func addRouters(to page: inout PrometheusBuilder) {
+    let scopes = routers.map(\.own)
+    page.family(.bindCacheEvents, scopes) { scope, family, out in
+      for event in LabelText.bindEvents { family.sample(&out, scope.labels, event.text, scope.sum(event.word)) }
+    }
+    page.family(.bindCacheIdle, scopes) { scope, family, out in
+      for cache in BindCache.allCases {
+        let text = LabelText.bindCaches[cache.rawValue]
+        family.sample(&out, scope.labels, text, scope.sum(RouterStats.word(cache, .idle)))
+      }
+    }
+  }
+
+  func addWorkers(to page: inout PrometheusBuilder) {
+    typealias Word = WorkerStats.Word
+    let (all, scratch) = (allWorkers, scratch)
+    page.family(.stageDuration, Stage.allCases) { stage, family, out in
+      let base = WorkerStats.histograms[1 + stage.ordinal]
+      let labels = Array("stage=\"\(stage.rawValue)\"".utf8)
+      family.histogram(&out, labels, .stages, all.words, base, scratch)
+    }
+    page.family(.workerBusy, workerScopes) { scope, family, out in
+      family.begin(&out, scope.labels)
+      out.decimal(scope.sum(Word.busyNanoseconds), 9)
+      out.byte(10)
+    }
+    let ratios = busy.ratios
+    page.family(.workerBusyRatio, Array(workerScopes.enumerated())) { worker, family, out in
+      family.begin(&out, worker.element.labels)
+      out.finite(ratios[worker.offset])
+      out.byte(10)
+    }
+    page.word(.workerTurns, workerScopes, Word.turns)
+    page.histogram(.workerDelay, workerScopes, Word.loopDelay, .turns, scratch)
+    page.word(.accessLogDropped, [all], Word.accessLogDropped)
+  }
+
+  func addRegistry(to page: inout PrometheusBuilder) {
+    let overflows = overflows
+    page.family(.overflow, [()]) { _, family, out in family.sample(&out, [], overflows) }
+    let services = Array("scope=\"service\"".utf8)
+    let clients = Array("scope=\"client\"".utf8)
+    page.family(.retiredScopes, routers) { router, family, out in
+      family.sample(&out, router.own.labels, services, router.services.retiredScopes)
+      family.sample(&out, router.own.labels, clients, router.clients.retiredScopes)
+    }
+    page.family(.retiredRequests, routers) { router, family, out in
+      family.sample(&out, router.own.labels, services, router.services.retiredRequests)
+      family.sample(&out, router.own.labels, clients, router.clients.retiredRequests)
+    }
+  }
+
+  func addControl(to page: inout PrometheusBuilder) {
+    let scratch = scratch
+    for metric in MetricName.controlPlane {
+      page.family(metric, controls.families[metric.name] ?? []) { series, family, out in
+        switch series.value {
+        case .scalar(let scalar):
+          family.begin(&out, series.labels)
+          out.prometheus(scalar.value)
+          out.byte(10)
+        case .histogram(let histogram):
+          family.histogram(&out, series.labels, .requests, histogram.words, 0, scratch)
+        }
+      }
+    }
+  }
+}
