@@ -6,6 +6,13 @@ public struct Descriptor: ~Copyable {
 
   public init(owning raw: Int32) { self.raw = raw }
 
+  /// A second descriptor of the same open file, closed on exec; the first stays with its owner.
+  public static func duplicate(of other: Int32) throws(SystemError) -> Descriptor {
+    let raw = fcntl(other, F_DUPFD_CLOEXEC, 0)
+    guard raw >= 0 else { throw SystemError("fcntl") }
+    return Descriptor(owning: raw)
+  }
+
   deinit { _ = close(raw) }
 
   /// Hands the descriptor over; the caller closes it.

@@ -58,6 +58,12 @@ open class Channel: TimerOwner {
     loop.channelCount += 1
   }
 
+  /// Starts events that are repeated in every turn for as long as the condition lasts, for descriptors which someone
+  /// else reads and writes.
+  public final func register(levels: ReadyEvents) throws(SystemError) {
+    try register(edges: levels.rawValue)
+  }
+
   /// Closes the descriptor now; the object lives on until the turn has ended. Idempotent.
   public final func closeChannel() {
     guard descriptor >= 0 else { return }

@@ -24,6 +24,16 @@ public enum FileSystem {
       inode: UInt64(result.st_ino))
   }
 
+  /// The path with every symbolic link in it followed; `nil` if there is nothing at its end.
+  public static func resolvingLinks(_ path: String) throws(SystemError) -> String? {
+    guard let resolved = realpath(path, nil) else {
+      if errno == ENOENT || errno == ENOTDIR { return nil }
+      throw SystemError("realpath", subject: path)
+    }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
   /// The whole file; throws EFBIG beyond `limit` bytes.
   public static func read(_ path: String, limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
     let raw = open(path, O_RDONLY | O_CLOEXEC)

@@ -2,6 +2,25 @@ import CMeshShims
 import Glibc
 import MeshBase
 
+/// What happened to a name in a watched directory.
+public struct FileEvent: OptionSet, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// Something was written to it; a writer may still be at work.
+  public static let modified = FileEvent(rawValue: UInt32(IN_MODIFY))
+  /// A writer has closed it.
+  public static let written = FileEvent(rawValue: UInt32(IN_CLOSE_WRITE))
+  /// It appeared under this name: made or linked here, or renamed to it.
+  public static let appeared = FileEvent(rawValue: UInt32(IN_CREATE) | UInt32(IN_MOVED_TO))
+  /// It is no longer under this name.
+  public static let vanished = FileEvent(rawValue: UInt32(IN_DELETE) | UInt32(IN_MOVED_FROM))
+  /// The name is empty: the directory itself is gone, or events were lost; look again at all of it.
+  public static let directory = FileEvent(
+    rawValue: UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_Q_OVERFLOW) | UInt32(IN_IGNORED)
+      | UInt32(IN_UNMOUNT))
+}
+
 /// Watches directories with inotify and says which names in them changed. For the control thread.
 ///
 /// Reported: creation, completed or in-place writes, renames into or out of the directory, deletion, and loss of the
@@ -12,10 +31,17 @@ public final class FileWatcher {
   private let channel: WatchChannel
 
   /// `onChange(directory, name)` runs on the control thread.
-  public init(onChange: @escaping @ControlActor (_ directory: String, _ name: String) -> Void) throws {
+  public convenience init(onChange: @escaping @ControlActor (_ directory: String, _ name: String) -> Void) throws {
+    try self.init { directory, name, _ in onChange(directory, name) }
+  }
+
+  /// The same, and told what happened.
+  public init(
+    onEvent: @escaping @ControlActor (_ directory: String, _ name: String, _ event: FileEvent) -> Void
+  ) throws {
     let raw = inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC))
     guard raw >= 0 else { throw SystemError("inotify_init1") }
-    channel = WatchChannel(loop: ControlThread.shared.loop, descriptor: Descriptor(owning: raw), onChange: onChange)
+    channel = WatchChannel(loop: ControlThread.shared.loop, descriptor: Descriptor(owning: raw), onEvent: onEvent)
     try channel.register(edges: EPOLLIN.rawValue | EPOLLET.rawValue)
   }
 
@@ -42,15 +68,18 @@ public final class FileWatcher {
 /// Confined to the control thread.
 private final class WatchChannel: Channel, @unchecked Sendable {
   var directories: [Int32: String] = [:]
-  private let onChange: @ControlActor (String, String) -> Void
+  private let onEvent: @ControlActor (String, String, FileEvent) -> Void
 
-  init(loop: EventLoop, descriptor: consuming Descriptor, onChange: @escaping @ControlActor (String, String) -> Void) {
-    self.onChange = onChange
+  init(
+    loop: EventLoop, descriptor: consuming Descriptor,
+    onEvent: @escaping @ControlActor (String, String, FileEvent) -> Void
+  ) {
+    self.onEvent = onEvent
     super.init(loop: loop, descriptor: descriptor)
   }
 
   override func ready(_ events: ReadyEvents) {
-    var changes: [(String, String)] = []
+    var changes: [(String, String, FileEvent)] = []
     withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 8) { buffer in
       while true {
         let count = read(descriptor, buffer.baseAddress, buffer.count)
@@ -62,16 +91,16 @@ private final class WatchChannel: Channel, @unchecked Sendable {
           let name = buffer[nameStart..<nameStart + Int(event.len)].prefix { $0 != 0 }
           offset = nameStart + Int(event.len)
           if event.mask & UInt32(IN_Q_OVERFLOW) != 0 {
-            changes += directories.values.map { ($0, "") }
+            changes += directories.values.map { ($0, "", .directory) }
           } else if let directory = directories[event.wd] {
             if event.mask & UInt32(IN_IGNORED) != 0 { directories[event.wd] = nil }
-            changes.append((directory, String(decoding: name, as: UTF8.self)))
+            changes.append((directory, String(decoding: name, as: UTF8.self), FileEvent(rawValue: event.mask)))
           }
         }
       }
     }
     ControlActor.assumeIsolated {
-      for (directory, name) in changes { onChange(directory, name) }
+      for (directory, name, event) in changes { onEvent(directory, name, event) }
     }
   }
 }

@@ -117,6 +117,16 @@ public enum Socket {
     return result == 0 ? SocketAddress(storage) : nil
   }
 
+  /// Whether the kernel has a route to the address; sends nothing.
+  public static func hasRoute(to address: SocketAddress) -> Bool {
+    let kind = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
+    let raw = socket(address.isIPv4 ? AF_INET : AF_INET6, kind, 0)
+    guard raw >= 0 else { return false }
+    let descriptor = Descriptor(owning: raw)
+    // A datagram socket's connect looks for the route and does no more (RFC 6724 §6, rule 1).
+    return address.withPort(max(address.port, 1)).withSockaddr { Glibc.connect(descriptor.raw, $0, $1) } == 0
+  }
+
   private static func create(isIPv4: Bool) throws(SystemError) -> Descriptor {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     let raw = socket(isIPv4 ? AF_INET : AF_INET6, kind, 0)

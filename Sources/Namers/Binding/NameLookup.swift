@@ -1,0 +1,73 @@
+import Dtab
+import MeshBase
+import Net
+
+/// What a namer knows of one path, live for as long as it is held.
+///
+/// Once it has given a tree, a failure keeps that tree and shows in `failure`.
+@ControlActor
+public final class NameLookup {
+  public private(set) var state: LookupState<BoundName>
+  /// `nil` while all is well.
+  public private(set) var failure: EndpointSource.Failure?
+  public private(set) var lastChanged: MonotonicInstant
+  private let observers = Observers()
+  /// What keeps the state up to date, alive for as long as the lookup is.
+  var feeder: AnyObject?
+
+  public init(_ state: LookupState<BoundName> = .pending, feeder: AnyObject? = nil) {
+    self.state = state
+    self.feeder = feeder
+    lastChanged = Clock.now
+  }
+
+  /// `onChange` is called on the control thread as soon as `state` has changed.
+  public func observe(_ onChange: @escaping @ControlActor () -> Void) -> ObservationToken { observers.add(onChange) }
+
+  public func publish(_ tree: NameTree<NamerAnswer<BoundName>>) {
+    failure = nil
+    replace(.tree(tree))
+  }
+
+  /// The namer cannot tell at present.
+  public func fail(_ text: String) {
+    failure = EndpointSource.Failure(text: text, since: failure?.since ?? Clock.now)
+    switch state {
+    case .tree: break
+    case .pending, .failed: replace(.failed(text))
+    }
+  }
+
+  /// Takes over what another lookup knows.
+  func mirror(_ other: NameLookup) {
+    failure = other.failure
+    replace(other.state)
+  }
+
+  private func replace(_ state: LookupState<BoundName>) {
+    guard state != self.state else { return }
+    self.state = state
+    lastChanged = Clock.now
+    observers.notify()
+  }
+}
+
+/// A source of names, configured at a prefix.
+@ControlActor
+public protocol Namer: AnyObject {
+  /// Such as `/#/io.l5d.fs`.
+  var prefix: Path { get }
+  /// Such as `io.l5d.fs`.
+  var kind: String { get }
+  /// `rest` is the path behind the prefix. The namer watches what the answer depends on while the lookup is held.
+  func lookup(_ rest: Path) -> NameLookup
+  /// Some of the names it could bind, prefix included, for "did you mean". Cheap; need not be complete.
+  func knownNames(limit: Int) -> [Path]
+  func state() -> NamerState
+  /// Called once when the namer becomes part of a registry.
+  func joined(_ registry: NamerRegistry)
+}
+
+extension Namer {
+  public func joined(_ registry: NamerRegistry) {}
+}

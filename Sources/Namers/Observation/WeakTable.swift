@@ -1,0 +1,25 @@
+/// Values that live as long as someone else uses them, found by key.
+struct WeakTable<Key: Hashable, Value: AnyObject> {
+  private struct Slot {
+    weak var value: Value?
+  }
+
+  private var slots: [Key: Slot] = [:]
+  private var sweepAt = 64
+
+  subscript(key: Key) -> Value? {
+    get { slots[key]?.value }
+    set {
+      slots[key] = newValue.map { Slot(value: $0) }
+      // Each dead slot is met once per doubling, so the table stays within twice the live ones.
+      if slots.count >= sweepAt {
+        slots = slots.filter { $0.value.value != nil }
+        sweepAt = max(64, slots.count * 2)
+      }
+    }
+  }
+
+  var values: [Value] { slots.values.compactMap(\.value) }
+
+  var entries: [(key: Key, value: Value)] { slots.compactMap { key, slot in slot.value.map { (key, $0) } } }
+}

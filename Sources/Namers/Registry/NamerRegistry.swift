@@ -1,0 +1,126 @@
+import Dtab
+import MeshBase
+import Net
+
+/// All namers of a router: the configured ones, then the system's under `/$`.
+///
+/// Where several configured namers have a prefix of the path, the one configured last is asked first, and the next one
+/// if it answers `neg`.
+@ControlActor
+public final class NamerRegistry {
+  /// In the order of the configuration.
+  public let namers: [any Namer]
+  public let resolver: Resolver
+  private let inet: InetNamer
+  private let fixedInet: InetNamer
+  private var lookups = WeakTable<Path, NameLookup>()
+
+  public init(namers: [any Namer] = [], resolver: Resolver) {
+    self.namers = namers
+    self.resolver = resolver
+    inet = InetNamer(resolver: resolver)
+    fixedInet = InetNamer(resolver: resolver, isFixed: true)
+    for namer in namers { namer.joined(self) }
+  }
+
+  /// What the namers know of a path that the dtab does not rewrite; shared by all who ask for the same path.
+  public func lookup(_ path: Path) -> NameLookup {
+    if let known = lookups[path] { return known }
+    let lookup = open(path)
+    lookups[path] = lookup
+    return lookup
+  }
+
+  private func open(_ path: Path) -> NameLookup {
+    let matching = namers.reversed().filter { path.hasPrefix($0.prefix) }
+    if matching.isEmpty { return system(path) }
+    if matching.count == 1, path.first != Self.dollar {
+      return matching[0].lookup(path.dropFirst(matching[0].prefix.count))
+    }
+    let result = NameLookup()
+    let chain = NamerChain(path, matching, result) { [weak self] in
+      self?.system($0) ?? NameLookup(.tree(.neg))
+    }
+    result.feeder = chain
+    return result
+  }
+
+  private static let dollar: Label = "$"
+
+  private func system(_ path: Path) -> NameLookup {
+    guard path.first == Self.dollar, path.count > 1 else { return NameLookup(.tree(.neg)) }
+    if let tree = SystemRewrite.rewrite(path) { return NameLookup(.tree(tree.map { .path($0) })) }
+    let name = path[1].text
+    switch name {
+    case "inet": return inet.lookup(path.dropFirst(2))
+    case "fixedinet": return fixedInet.lookup(path.dropFirst(2))
+    default:
+      let near = nearNames(to: name, among: Self.systemNames)
+      let remedy = near.isEmpty ? "there is \(Self.systemNames.joined(separator: ", "))" : "did you mean \(near[0])?"
+      return NameLookup(.failed("unknown namer /$/\(path[1]); \(remedy)"))
+    }
+  }
+
+  /// What may stand behind `/$/`.
+  public nonisolated static let systemNames = ["inet", "fixedinet", "nil", "fail"] + SystemRewrite.names
+
+  /// Names like this one that a namer could bind, for an answer of `neg`.
+  public func nearPaths(to path: Path, limit: Int = 3) -> [Path] {
+    let candidates = namers.flatMap { namer -> [Path] in
+      // A namer that is not meant at all has nothing to say, but its prefix may be what was misspelt.
+      path.hasPrefix(namer.prefix) ? namer.knownNames(limit: Self.knownNamesMax) : [namer.prefix]
+    }
+    var found: [String: Path] = [:]
+    for candidate in candidates where candidate.count <= path.count {
+      found[candidate.description] = candidate
+    }
+    var near: [Path] = []
+    // What is left of the path behind a name is the application's own.
+    for count in Set(found.values.map(\.count)).sorted(by: >) {
+      let word = path.prefix(count).description
+      let names = found.filter { $0.value.count == count }.keys
+      near += nearNames(to: word, among: names, limit: limit).compactMap { found[$0] }
+    }
+    return Array(near.prefix(limit))
+  }
+
+  private static let knownNamesMax = 10_000
+
+  /// Each configured namer, then the built-in ones that have names in use.
+  public func states() -> [NamerState] {
+    namers.map { $0.state() } + [inet, fixedInet].map { $0.state() }.filter { !$0.names.isEmpty }
+  }
+}
+
+/// The namers in charge of one path, asked one after the other while they say `neg`.
+@ControlActor
+private final class NamerChain {
+  private let path: Path
+  private let namers: [any Namer]
+  private weak var result: NameLookup?
+  private let system: (Path) -> NameLookup
+  /// As many as had to be asked.
+  private var asked: [(lookup: NameLookup, token: ObservationToken)] = []
+
+  init(_ path: Path, _ namers: [any Namer], _ result: NameLookup, system: @escaping (Path) -> NameLookup) {
+    self.path = path
+    self.namers = namers
+    self.result = result
+    self.system = system
+    update()
+  }
+
+  private func update() {
+    for index in 0...namers.count {
+      if asked.count == index {
+        let lookup =
+          index < namers.count ? namers[index].lookup(path.dropFirst(namers[index].prefix.count)) : system(path)
+        asked.append((lookup, lookup.observe { [weak self] in self?.update() }))
+      }
+      if case .tree(.neg) = asked[index].lookup.state, index < namers.count { continue }
+      asked.removeSubrange((index + 1)...)
+      result?.mirror(asked[index].lookup)
+      return
+    }
+  }
+}
