@@ -74,7 +74,7 @@ let package = Package(
     tests("Admin", ["Admin"]),
     tests("MeshRouter", ["MeshRouter"]),
     tests("MeshRouterMain", ["MeshRouterMain"]),
-    tests("Architecture", ["MeshBase", "Dtab"]),
+    tests("Architecture", ["MeshBase", "Dtab", "Config"]),
     tests("EndToEnd", []),
   ],
   swiftLanguageModes: [.v6]

@@ -34,7 +34,8 @@ struct MeshRouterCommand: ParsableCommand {
       """,
     version: ProductVersion.description,
     groupedSubcommands: [
-      CommandGroup(name: "Offline:", subcommands: [ErrorsCommand.self, CompletionCommand.self]),
+      CommandGroup(name: "Configuration:", subcommands: [CheckCommand.self, ConfigCommand.self, SchemaCommand.self]),
       CommandGroup(name: "Names:", subcommands: [DtabCommand.self]),
+      CommandGroup(name: "Help:", subcommands: [ErrorsCommand.self, CompletionCommand.self]),
     ])
 }

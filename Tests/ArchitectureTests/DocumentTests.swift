@@ -1,3 +1,4 @@
+import Config
 import Dtab
 import Foundation
 import MeshBase
@@ -146,5 +147,18 @@ struct DocumentTests {
       }
       #expect(state == .bound(try NameTree<Path>(parsing: tree)), "\(path): \(name)")
     }
+  }
+
+  @Test(
+    "each example configuration is without errors and warnings",
+    arguments: Repository.files(in: "dtabs", suffixes: [".yaml"]))
+  func exampleConfigurations(path: String) throws {
+    let text = try Repository.text(path)
+    let (configuration, diagnostics) = ConfigLoader.load(
+      text: text, name: path, environment: { _ in nil },
+      readFile: { throw CocoaError(.fileNoSuchFile, userInfo: ["path": $0]) })
+    #expect(configuration != nil)
+    #expect(diagnostics.isEmpty, "\(diagnostics.terminalText(name: path, text: text))")
+    #expect(text.hasPrefix(ConfigDocuments.schemaHint(path: "../docs/meshrouter.schema.json")))
   }
 }

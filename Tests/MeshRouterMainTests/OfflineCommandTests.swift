@@ -60,4 +60,60 @@ struct OfflineCommandTests {
     #expect(output.status == 0)
     #expect(output.text.contains("dtab"))
   }
+
+  static let wrong = """
+    routers:
+    - protocol: http
+      dtab: /svc = /#/io.l5d.fs
+      servers:
+      - prot: 4140
+    """
+
+  @Test("check shows every problem with its place, and ends with 1")
+  func check() throws {
+    let output = try Command.meshrouter("check", "-", input: Self.wrong)
+    #expect(output.status == 1)
+    #expect(output.text.contains("5:5") && output.text.contains("\"port\""), "\(output.text)")
+    #expect(output.text.contains("3:"), "\(output.text)")
+    #expect(output.text.contains("2 errors"), "\(output.text)")
+    #expect(output.text.contains("Nothing was contacted"))
+  }
+
+  @Test("check speaks to machines", arguments: ["json", "sarif", "github"])
+  func checkForMachines(format: String) throws {
+    let output = try Command.meshrouter("check", "-", "-o", format, input: Self.wrong)
+    #expect(output.status == 1)
+    switch format {
+    case "github": #expect(output.text.contains("::error file=standard input,line=5,col=5,"))
+    default:
+      let object = try JSONSerialization.jsonObject(with: Data(output.text.utf8)) as? [String: Any]
+      #expect(object?[format == "json" ? "diagnostics" : "runs"] != nil)
+    }
+  }
+
+  @Test("--strict makes a warning count")
+  func strict() throws {
+    let exposed = """
+      admin: {ip: 0.0.0.0}
+      dtabStore: {kind: io.l5d.inMemory}
+      routers: [{protocol: http, servers: [{port: 4140}]}]
+      """
+    let lenient = try Command.meshrouter("check", "-", input: exposed)
+    #expect(lenient.status == 0 && lenient.text.contains("warn"), "\(lenient.text)")
+    #expect(try Command.meshrouter("check", "-", "--strict", input: exposed).status == 1)
+  }
+
+  @Test("a dumped configuration is a configuration")
+  func dump() throws {
+    let dumped = try Command.meshrouter("config", "dump", "dtabs/http.yaml")
+    #expect(dumped.status == 0)
+    #expect(try Command.meshrouter("config", "dump", "-", input: dumped.text).text == dumped.text)
+    #expect(try Command.meshrouter("config", "dump", "-", input: Self.wrong).status == 1)
+  }
+
+  @Test("the schema is the one in docs")
+  func schema() throws {
+    let path = Command.root.appendingPathComponent("docs/meshrouter.schema.json")
+    #expect(try Command.meshrouter("schema", "config").text == String(contentsOf: path, encoding: .utf8))
+  }
 }

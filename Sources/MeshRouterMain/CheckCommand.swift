@@ -1,0 +1,44 @@
+import ArgumentParser
+import Config
+import MeshRouter
+import Net
+
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Find everything that is wrong with a configuration, its dtabs included.",
+    discussion: """
+      Nothing is contacted and nothing is started. Ends with 1 if there is an error, with --strict also if there is a \
+      warning.
+      """)
+
+  enum Output: String, CaseIterable, ExpressibleByArgument { case text, json, sarif, github }
+
+  @Argument(
+    help: "A file; - for standard input. By default \(ConfigurationInput.standardPath).",
+    completion: .file(extensions: ["yaml", "yml", "json"]))
+  var config: String?
+
+  @Flag(help: "Warnings are as bad as errors.")
+  var strict = false
+
+  @Option(name: .shortAndLong, help: "text for people, json, sarif for code scanning, github for Actions.")
+  var output = Output.text
+
+  @OptionGroup var color: ColorOption
+
+  func run() throws {
+    let input = try ConfigurationInput(path: config)
+    let diagnostics = input.diagnostics
+    switch output {
+    case .text:
+      Console.write(input.report(color: color.isUsed(on: .output)))
+      Console.write(
+        (diagnostics.isEmpty ? "\(input.name): no problems" : diagnostics.summary) + ". Nothing was contacted.\n")
+    case .json: Console.write(diagnostics.jsonText(name: input.name))
+    case .sarif: Console.write(diagnostics.sarifText(name: input.name, version: ProductVersion.number))
+    case .github: Console.write(diagnostics.githubText(name: input.name))
+    }
+    if diagnostics.hasErrors || strict && diagnostics.count(of: .warning) > 0 { throw CommandFailure.problemShown }
+  }
+}
