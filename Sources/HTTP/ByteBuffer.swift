@@ -186,7 +186,7 @@ extension ByteBuffer {
     } while rest > 0
   }
 
-  /// `name: value` and a line end. The caller answers for both being valid; see `FieldValue.isValid`.
+  /// `name: value` and a line end. The caller answers for both being valid; see `FieldSyntax`.
   @inlinable
   public func appendField(_ name: StaticString, _ value: StaticString) {
     append(name)

@@ -17,7 +17,7 @@ public enum H1Rule: UInt8, CaseIterable, Sendable {
   case contentOnConnect
   // Chunked body.
   case badChunkSize, chunkSizeTooLarge, badChunkExtension, chunkLineTooLong, badChunkLineEnd, junkAfterChunk
-  case trailersTooLong, forbiddenTrailer
+  case trailersTooLong
 }
 
 extension H1Rule {
@@ -98,7 +98,6 @@ extension H1Rule {
     case .badChunkLineEnd: "a chunk's size line must end in CRLF (RFC 9112 §7.1)"
     case .junkAfterChunk: "a chunk's data must be followed by CRLF (RFC 9112 §7.1)"
     case .trailersTooLong: "the trailer section is longer than the limit (RFC 9110 §6.5)"
-    case .forbiddenTrailer: "framing and routing fields are not allowed in trailers (RFC 9110 §6.5.1)"
     }
   }
 }
