@@ -12,16 +12,10 @@ enum Authority {
       guard let close = endOfLiteral(bytes, range) else { return false }
       index = close
     } else {
-      while index < end {
-        let byte = bytes[index]
-        if !ByteClass.of(byte).contains(.regName) { break }
-        if byte == UInt8(ascii: "%") {
-          // Percent, two digits.
-          if index &+ 2 >= end || !isHex(bytes[index &+ 1]) || !isHex(bytes[index &+ 2]) { return false }
-          index &+= 3
-        } else {
-          index &+= 1
-        }
+      index = bytes.skip(.regName, from: index, to: end)
+      while index < end, bytes[index] == UInt8(ascii: "%") {
+        if index &+ 2 >= end || !isHex(bytes[index &+ 1]) || !isHex(bytes[index &+ 2]) { return false }
+        index = bytes.skip(.regName, from: index &+ 3, to: end)
       }
       if index == range.start { return false }
     }
@@ -30,16 +24,21 @@ enum Authority {
     return isPort(bytes, from: index &+ 1, to: end, port)
   }
 
+  @inline(__always)
   private static func isPort(_ bytes: Bytes, from start: Int, to end: Int, _ requirement: Port) -> Bool {
     if start == end { return requirement == .optional }
-    var number = 0
-    for index in start..<end {
-      let digit = bytes[index] &- 0x30
-      if digit > 9 { return false }
-      number = number &* 10 &+ Int(digit)
-      if number > 65_535 { return false }
+    // Checked once: the loop stays between the two.
+    precondition(start >= 0 && start <= end && end <= bytes.count)
+    var number: UInt32 = 0
+    var index = start
+    while index < end {
+      let digit = bytes.base.load(fromByteOffset: index, as: UInt8.self) &- 0x30
+      // Zeros may lead, so the count of digits says nothing.
+      if digit > 9 || number > 65_535 { return false }
+      number = number &* 10 &+ UInt32(digit)
+      index &+= 1
     }
-    return requirement == .optional || number > 0
+    return number <= 65_535 && (requirement == .optional || number > 0)
   }
 
   private static func isHex(_ byte: UInt8) -> Bool { ByteClass.of(byte).contains(.hexDigit) }

@@ -63,13 +63,10 @@ extension Bytes {
   /// The known name spelt by `range`.
   func knownHeader(_ range: ByteRange) -> KnownHeader {
     let count = Int(range.count)
-    if count > 24 {
-      return Word.lowercased(word(at: range.start)) & 0xffff_ffff == Word.literal("l5d-") ? .l5dOther : .other
-    }
-    var words = NameWords(first: 0, second: 0, third: 0)
-    words.first = Word.lowercased(Word.prefix(word(at: range.start), count))
-    if count > 8 { words.second = Word.lowercased(Word.prefix(word(at: range.start &+ 8), count &- 8)) }
-    if count > 16 { words.third = Word.lowercased(Word.prefix(word(at: range.start &+ 16), count &- 16)) }
-    return .recognise(length: count, words)
+    let first = Word.prefix(word(at: range.start), count)
+    if count > NameWords.lengthMax { return KnownHeader.startsWithL5d(first) ? .l5dOther : .other }
+    let second = count > 8 ? Word.prefix(word(at: range.start &+ 8), count &- 8) : 0
+    let third = count > 16 ? Word.prefix(word(at: range.start &+ 16), count &- 16) : 0
+    return .recognise(NameWords(first, second, NameWords.tagged(third, length: count)), words: 3)
   }
 }

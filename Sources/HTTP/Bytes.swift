@@ -4,12 +4,15 @@
 struct Bytes {
   let base: UnsafeRawPointer
   let count: Int
+  /// Words may be loaded from indices below this.
+  private let wordCount: UInt
 
   @inline(__always)
-  init(_ buffer: UnsafeRawBufferPointer) {
+  init(_ buffer: UnsafeRawBufferPointer, atMost countMax: Int = .max) {
     // An empty buffer may have no address; its bytes are never read, so any address serves.
     base = buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 8).unsafelyUnwrapped
-    count = buffer.count
+    count = min(buffer.count, countMax)
+    wordCount = count >= 8 ? UInt(bitPattern: count &- 7) : 0
   }
 
   @inline(__always)
@@ -18,30 +21,36 @@ struct Bytes {
     return base.load(fromByteOffset: index, as: UInt8.self)
   }
 
-  /// Eight bytes from `index` on, the first in the lowest bits; bytes past the end read as NUL.
+  /// The first index from `start` on, below `end`, whose byte is not of `kind`; or `end`.
   @inline(__always)
-  func word(at index: Int) -> UInt64 {
-    precondition(UInt(bitPattern: index) <= UInt(bitPattern: count))
-    let left = count &- index
-    if left >= 8 { return UInt64(littleEndian: base.loadUnaligned(fromByteOffset: index, as: UInt64.self)) }
-    return tail(at: index, left: left)
+  func skip(_ kind: ByteClass, from start: Int, to end: Int) -> Int {
+    // Checked once: the loop stays between the two.
+    precondition(start >= 0 && start <= end && end <= count)
+    var index = start
+    while index < end, ByteClass.of(base.load(fromByteOffset: index, as: UInt8.self)).contains(kind) { index &+= 1 }
+    return index
   }
 
+  /// Eight bytes from `index` on, the first in the lowest bits; bytes past the end read as NUL. `index` may be `count`.
   @inline(__always)
-  private func tail(at index: Int, left: Int) -> UInt64 {
-    if left == 0 { return 0 }
-    if count >= 8 {
-      let last = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self))
-      return last &>> UInt64(truncatingIfNeeded: 8 &* (8 &- left))
+  func word(at index: Int) -> UInt64 {
+    if UInt(bitPattern: index) < wordCount {
+      return UInt64(littleEndian: base.loadUnaligned(fromByteOffset: index, as: UInt64.self))
     }
-    return shortTail(at: index)
+    return tail(at: index)
   }
 
   @inline(never)
-  private func shortTail(at index: Int) -> UInt64 {
-    var word: UInt64 = 0
-    for offset in index..<count { word |= UInt64(self[offset]) << UInt64(8 * (offset - index)) }
-    return word
+  private func tail(at index: Int) -> UInt64 {
+    precondition(UInt(bitPattern: index) <= UInt(bitPattern: count))
+    if wordCount == 0 {
+      var word: UInt64 = 0
+      for offset in index..<count { word |= UInt64(self[offset]) << UInt64(8 * (offset - index)) }
+      return word
+    }
+    // At most seven bytes are left: the last word of all, shifted. By 64 where none is left.
+    let last = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self))
+    return last >> UInt64(truncatingIfNeeded: 8 &* (8 &- (count &- index)))
   }
 }
 
@@ -64,6 +73,18 @@ enum Word {
   /// Marks controls: bytes below 0x20 (HTAB too) and DEL.
   @inline(__always)
   static func controls(_ word: UInt64) -> UInt64 { below(word, 0x20) | equal(word, to: 0x7f) }
+
+  /// Whether the lowest `count` bytes are all letters, digits or hyphens, which are the usual tokens.
+  @inline(__always)
+  static func isPlain(_ word: UInt64, _ count: Int) -> Bool {
+    let seven = all(0x7f)
+    let folded = (word | all(0x20)) & seven
+    let letters = (folded &+ all(0x80 - 0x61)) & ~(folded &+ all(0x80 - 0x7b))
+    let low = word & seven
+    let digits = (low &+ all(0x80 - 0x30)) & ~(low &+ all(0x80 - 0x3a))
+    let hyphens = ~((low ^ all(0x2d)) &+ seven)
+    return prefix(~((letters | digits | hyphens) & ~word) & highBits, count) == 0
+  }
 
   /// Index of the first marked byte.
   @inline(__always)

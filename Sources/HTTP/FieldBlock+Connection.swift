@@ -8,7 +8,7 @@ extension FieldBlock {
     guard let first = index(of: .connection) else { return nil }
     // The usual values, whole.
     if !repeated.contains(.connection) {
-      let value = fields[first].value
+      let value = storage[first].value
       if bytes.equal(value, ignoringCase: "keep-alive") {
         connectionKeepAlive = true
         return nil
@@ -24,8 +24,8 @@ extension FieldBlock {
   @inline(never)
   private mutating func readConnectionLists(_ bytes: Bytes, first: Int, optionCountMax: Int) -> H1Error? {
     var options = 0
-    for index in first..<fields.count where fields[index].id == .connection {
-      var list = ByteList(bytes, fields[index].value)
+    for index in first..<count where storage[index].id == .connection {
+      var list = ByteList(bytes, storage[index].value)
       while let option = list.nextMember() {
         options += 1
         if options > optionCountMax { return H1Error(.tooManyConnectionOptions, at: option.start) }
@@ -48,9 +48,9 @@ extension FieldBlock {
     let id = bytes.knownHeader(option)
     if KnownHeaderSet.notNominable.contains(id) || !present.contains(id) { return }
     let exact = id != .other && id != .l5dOther
-    for index in fields.indices where fields[index].id == id {
-      if exact || bytes.equalIgnoringCase(fields[index].name, option) {
-        fields[index].isHopByHop = true
+    for index in 0..<count where storage[index].id == id {
+      if exact || bytes.equalIgnoringCase(storage[index].name, option) {
+        storage[index].isHopByHop = true
         hasHopByHop = true
       }
     }
@@ -59,8 +59,8 @@ extension FieldBlock {
   /// Whether any field `header` has `member` in its list; for lists of tokens.
   func list(_ header: KnownHeader, contains member: StaticString, _ bytes: Bytes) -> Bool {
     guard let first = index(of: header) else { return false }
-    for index in first..<fields.count where fields[index].id == header {
-      var list = ByteList(bytes, fields[index].value)
+    for index in first..<count where storage[index].id == header {
+      var list = ByteList(bytes, storage[index].value)
       while let range = list.nextMember() {
         if bytes.equal(range, ignoringCase: member) { return true }
       }

@@ -14,9 +14,9 @@ extension FieldBlock {
     guard let index = index(of: .contentLength) else { return .nothing }
     // Even equal values: they arise from a message that something on the way has tampered with.
     if repeated.contains(.contentLength) {
-      return .failed(H1Error(.repeatedContentLength, at: fields[secondIndex(of: .contentLength)].line.start))
+      return .failed(H1Error(.repeatedContentLength, at: storage[secondIndex(of: .contentLength)].line.start))
     }
-    return contentLength(bytes, fields[index].value)
+    return contentLength(bytes, storage[index].value)
   }
 
   @inline(__always)
@@ -26,8 +26,8 @@ extension FieldBlock {
     for index in value.indices {
       let digit = bytes[index] &- 0x30
       if digit > 9 { return badContentLength(bytes, value, at: index) }
-      // Peers keep lengths in signed words, so 2^63 and above are refused, not passed on.
-      if length > (UInt64(Int64.max) - UInt64(digit)) / 10 {
+      // Eighteen digits always fit. Peers keep lengths in signed words, so 2^63 and above are refused, not passed on.
+      if index &- value.start >= 18, length > (UInt64(Int64.max) - UInt64(digit)) / 10 {
         return .failed(H1Error(.contentLengthTooLarge, at: index))
       }
       length = length &* 10 &+ UInt64(digit)
@@ -45,13 +45,13 @@ extension FieldBlock {
   @inline(never)
   private func transferEncoding(_ bytes: Bytes, minorVersion: UInt8) -> DeclaredFraming {
     guard let first = index(of: .transferEncoding) else { return .nothing }
-    let place = fields[first].value
+    let place = storage[first].value
     if present.contains(.contentLength) { return .failed(H1Error(.lengthAndTransferEncoding, at: place.start)) }
     if minorVersion == 0 { return .failed(H1Error(.transferEncodingOnOldVersion, at: place.start)) }
     var chunkedAt: Int?
     var unknownAt: Int?
-    for index in first..<fields.count where fields[index].id == .transferEncoding {
-      let value = fields[index].value
+    for index in first..<count where storage[index].id == .transferEncoding {
+      let value = storage[index].value
       // An empty member ("", ", chunked") is legal in other lists; here peers disagree about it.
       if value.isEmpty || hasEmptyMember(bytes, value) {
         return .failed(H1Error(.badTransferEncoding, at: value.start))

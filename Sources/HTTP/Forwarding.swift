@@ -7,13 +7,17 @@ extension FieldBlock {
   public func appendForwardable(
     _ head: UnsafeRawBufferPointer, skipping skip: KnownHeaderSet, to buffer: ByteBuffer
   ) {
-    guard let first = fields.first, let last = fields.last else { return }
+    if count == 0 { return }
+    let first = storage[0]
+    let last = storage[count &- 1]
     if !hasHopByHop && present.isDisjoint(with: skip) {
       buffer.append(UnsafeRawBufferPointer(rebasing: head[first.line.start..<last.line.end]))
       return
     }
     var runStart = first.line.start
-    for field in fields where field.isHopByHop || skip.contains(field.id) {
+    for index in 0..<count {
+      let field = storage[index]
+      if !field.isHopByHop && !skip.contains(field.id) { continue }
       if field.line.start > runStart {
         buffer.append(UnsafeRawBufferPointer(rebasing: head[runStart..<field.line.start]))
       }

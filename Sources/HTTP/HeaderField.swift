@@ -17,6 +17,9 @@ public struct HeaderField: Equatable, Sendable {
     self.line = line
     self.isHopByHop = isHopByHop
   }
+
+  /// Fills room that no field has taken yet.
+  static let none = HeaderField(id: .other, name: .empty, value: .empty, line: .empty)
 }
 
 /// How the end of a message's body is found, RFC 9112 §6.3.

@@ -16,12 +16,11 @@ extension RequestHead {
     _ bytes: UnsafeRawBufferPointer, limits: H1Limits, resumeAt: Int = 0
   ) -> H1ParseResult {
     // What lies beyond the limit is not looked at: a head that does not end before it is too long.
-    let window = Bytes(UnsafeRawBufferPointer(rebasing: bytes.prefix(limits.headBytesMax)))
+    let window = Bytes(bytes, atMost: limits.headBytesMax)
     if resumeAt > 0, !window.mayHaveNews(after: resumeAt, limits: limits) {
       self.resumeAt = bytes.count
       return .needMore
     }
-    block.reset()
     switch parseHead(window, limits: limits) {
     case .done(let end):
       length = end

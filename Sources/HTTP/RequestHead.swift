@@ -63,7 +63,7 @@ public struct RequestHead: Sendable {
 
   public init() {}
 
-  @inlinable public var fields: [HeaderField] { block.fields }
+  @inlinable public var fields: ArraySlice<HeaderField> { block.fields }
   /// Position in `fields` of the first line with this name.
   @inlinable public func index(of header: KnownHeader) -> Int? { block.index(of: header) }
   /// Value of the first line with this name.

@@ -11,12 +11,11 @@ extension ResponseHead {
   public mutating func parse(
     _ bytes: UnsafeRawBufferPointer, requestMethod: Method, limits: H1Limits, resumeAt: Int = 0
   ) -> H1ParseResult {
-    let window = Bytes(UnsafeRawBufferPointer(rebasing: bytes.prefix(limits.headBytesMax)))
+    let window = Bytes(bytes, atMost: limits.headBytesMax)
     if resumeAt > 0, !window.mayHaveNews(after: resumeAt, limits: limits) {
       self.resumeAt = bytes.count
       return .needMore
     }
-    block.reset()
     switch parseHead(window, requestMethod, limits: limits) {
     case .done(let end):
       length = end
