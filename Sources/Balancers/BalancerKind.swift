@@ -13,9 +13,9 @@ public enum BalancerKind: Sendable, Equatable {
     smoothWindowMilliseconds: UInt64 = 5_000, lowLoad: Double = 0.5, highLoad: Double = 2, minAperture: Int = 1)
   /// Consistent hashing: equal hashes meet the same endpoint for as long as it lives.
   ///
-  /// `loadBound` above 1 passes an endpoint over which has more than that multiple of its fair share of the
+  /// An endpoint of mean weight has about `pointsPerEndpoint` points. `loadBound` above 1 passes an endpoint over which has more than that multiple of its fair share of the
   /// outstanding requests; 0 never does.
-  case ring(pointsPerEndpoint: Int = 160, loadBound: Double = 0)
+  case ring(pointsPerEndpoint: Int = 128, loadBound: Double = 0)
 }
 
 /// What the router knows of an endpoint's health; a healthier one wins whatever its load.

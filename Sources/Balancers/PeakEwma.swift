@@ -25,14 +25,6 @@ enum PeakEwma {
     if slot.scaledCost > 0 { return slot.scaledCost * Double(slot.outstanding &+ 1) }
     return slot.outstanding == 0 ? 0 : unknownLoad * Double(slot.outstanding)
   }
-
-  /// The same with the outstanding requests taken relative to the endpoint's weight.
-  @inline(__always)
-  static func weightedLoad(_ slot: Slot) -> Double {
-    let relative = Double(slot.outstanding) * slot.inverseWeight
-    if slot.scaledCost > 0 { return slot.scaledCost * (relative + 1) }
-    return slot.outstanding == 0 ? 0 : unknownLoad * relative
-  }
 }
 
 /// Outstanding requests as the load, with the same rule for endpoints that have never answered.
@@ -41,12 +33,5 @@ enum LeastLoaded {
   static func load(_ slot: Slot) -> Double {
     let outstanding = Double(slot.outstanding)
     return slot.scaledCost > 0 ? outstanding : PeakEwma.unknownLoad * outstanding
-  }
-
-  @inline(__always)
-  static func weightedLoad(_ slot: Slot) -> Double {
-    let relative = Double(slot.outstanding) * slot.inverseWeight
-    if slot.scaledCost > 0 || slot.outstanding == 0 { return relative + 1 }
-    return PeakEwma.unknownLoad * relative
   }
 }

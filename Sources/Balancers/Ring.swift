@@ -6,7 +6,7 @@ import MeshBase
 /// The points of an endpoint depend on its address alone, so adding or removing one moves only the keys that it gains
 /// or loses, about its share of all.
 struct Ring: ~Copyable {
-  /// Bound on all points together, 16 bytes each; beyond it every endpoint's number is halved until they fit.
+  /// About the most points in all, 16 bytes each; beyond it every endpoint has fewer.
   static let pointsMax = 65_536
 
   struct Point: BitwiseCopyable {
@@ -17,14 +17,20 @@ struct Ring: ~Copyable {
   }
 
   private(set) var points = Table<Point>()
+  private var guide = Table<Int32>()
+  private var guideShift: UInt64 = 64
   /// Points of each slot now.
   private var counts: [Int] = []
 
-  /// Points for a member of relative weight 1 in a set of `members`.
-  static func pointsPerMember(wanted: Int, members: Int) -> Int {
-    var each = max(wanted, 1)
-    while each > 1 && each * members > pointsMax { each /= 2 }
-    return each
+  /// Points per unit of weight: the power of two that gives an endpoint of mean weight nearest to `wanted` points.
+  ///
+  /// A power of two, so that a new mean weight leaves the others' points alone, unless it crosses the middle between
+  /// two of them; a function of the present weights only, so that workers with different pasts agree.
+  static func pointsPerWeight(wanted: Int, members: Int, meanWeight: Double) -> Double {
+    let fitting = max(1, min(wanted, pointsMax / max(members, 1)))
+    let exact = Double(fitting) / meanWeight
+    let floor = Double(sign: .plus, exponent: exact.exponent, significand: 1)
+    return exact.significand > 1.414_213_562_373_095_1 ? floor * 2 : floor
   }
 
   /// Makes slot i own `wanted[i]` points. What stays is kept in order and new points are merged in.
@@ -56,16 +62,30 @@ struct Ring: ~Copyable {
     }
     points = merged
     counts = wanted
+    makeGuide()
+  }
+
+  /// For each value of a hash's leading bits, the first point at or after it; one part per point or two.
+  private mutating func makeGuide() {
+    var bits = 0
+    while 1 << bits < points.count { bits += 1 }
+    guideShift = UInt64(64 - bits)
+    guide.removeAll()
+    var index = 0
+    for part in 0...(1 << bits) {
+      while index < points.count && Int(points[index].hash >> guideShift) < part { index += 1 }
+      guide.append(Int32(index))
+    }
   }
 
   /// Index of the point that owns `hash`; the ring must not be empty.
+  @inline(__always)
   func owner(of hash: UInt64) -> Int {
-    var low = 0
-    var high = points.count
-    while low < high {
-      let middle = (low + high) >> 1
-      if points[middle].hash < hash { low = middle + 1 } else { high = middle }
-    }
+    // A shift by 64 gives 0, as it should with one point.
+    let part = Int(hash >> guideShift)
+    var low = Int(guide[part])
+    let end = Int(guide[part + 1])
+    while low < end && points[low].hash < hash { low += 1 }
     return low == points.count ? 0 : low
   }
 }

@@ -40,6 +40,12 @@ struct Table<Element: BitwiseCopyable>: ~Copyable {
     count += 1
   }
 
+  mutating func popLast() -> Element? {
+    if count == 0 { return nil }
+    count -= 1
+    return base[count]
+  }
+
   mutating func removeAll() { count = 0 }
 
   /// The live part, for the length of `body` only.

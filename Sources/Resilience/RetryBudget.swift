@@ -37,7 +37,7 @@ public struct RetryBudget: Sendable {
     deposit = percent == 0 ? 0 : Self.depositTokens
     // At least 1, at most what leaves room for a day's deposits in an Int.
     cost = percent == 0 ? 1 : Int(min(max(Double(Self.depositTokens) / percent, 1), 1e9))
-    reserve = Int((rate * Double(ttl) / 1_000 * Double(cost)).rounded())
+    reserve = Int(rate * Double(ttl) / 1_000 * Double(cost) + 0.5)
     windowNanoseconds = ttl * 1_000_000 / UInt64(Self.windowCount)
   }
 

@@ -1,11 +1,8 @@
 import MeshBase
 
-extension Balancer {
-  /// Replaces the endpoint list. What is known of endpoints in both lists stays: outstanding, latency, status, turn.
-  ///
-  /// Entries with the same address are one endpoint with their weights added. A weight that is negative or not finite
-  /// counts as 0. An endpoint that comes back while it drains gets its slot and state back.
-  public func update(_ endpoints: [Endpoint]) {
+extension BalancerState {
+  /// See `Balancer.update`.
+  mutating func update(_ endpoints: [Endpoint]) {
     generation += 1
     var changed = generation == 1
     for endpoint in endpoints { list(endpoint, &changed) }
@@ -23,7 +20,7 @@ extension Balancer {
     if changed { rebuild() }
   }
 
-  private func list(_ endpoint: Endpoint, _ changed: inout Bool) {
+  private mutating func list(_ endpoint: Endpoint, _ changed: inout Bool) {
     let weight = endpoint.weight.isFinite && endpoint.weight > 0 ? min(endpoint.weight, Self.weightMax) : 0
     guard let slot = slotOfAddress[endpoint.address] ?? newSlot(endpoint.address) else { return }
     if slots[slot].standing != .live {
@@ -41,14 +38,14 @@ extension Balancer {
   /// Keeps sums of weights finite and exact enough.
   private static let weightMax = 1e12
 
-  private func newSlot(_ address: SocketAddress) -> Int? {
+  private mutating func newSlot(_ address: SocketAddress) -> Int? {
     let slot: Int
     if let reused = freeSlots.popLast() {
       slot = reused
       slots[slot] = Slot()
       details[slot] = SlotDetail(address: address)
     } else {
-      guard slots.count < Self.slotsMax else { return nil }
+      guard slots.count < Balancer.slotsMax else { return nil }
       slot = slots.count
       slots.append(Slot())
       details.append(SlotDetail(address: address))
@@ -59,34 +56,30 @@ extension Balancer {
     return slot
   }
 
-  func enqueueDrained(_ slot: Int) {
+  mutating func enqueueDrained(_ slot: Int) {
     if slots[slot].isQueued { return }
     slots[slot].isQueued = true
     drained.append(Int32(slot))
   }
 
-  /// Whether `takeFreedSlots` may have something to report.
-  public var hasFreedSlots: Bool { drained.count > 0 }
-
-  /// Reports each endpoint that has left the list and has no request out, and frees its slot: from now on the number
-  /// may mean another address. Call it after `update` and after an `end` that leaves `hasFreedSlots` true; `body` closes
-  /// what belongs to the endpoint and does not call the balancer.
-  public func takeFreedSlots(_ body: (_ slot: Int, _ address: SocketAddress) -> Void) {
-    for index in 0..<drained.count {
-      let slot = Int(drained[index])
+  /// Frees one slot whose endpoint has left the list and has no request out.
+  mutating func takeFreedSlot() -> (slot: Int, address: SocketAddress)? {
+    while let queued = drained.popLast() {
+      let slot = Int(queued)
       slots[slot].isQueued = false
       // It may have come back, or been given a request after all, since it was queued.
       if slots[slot].standing != .draining || slots[slot].outstanding > 0 { continue }
-      body(slot, details[slot].address)
-      slotOfAddress[details[slot].address] = nil
+      let address = details[slot].address
+      slotOfAddress[address] = nil
       slots[slot] = Slot()
       freeSlots.append(slot)
+      return (slot, address)
     }
-    drained.removeAll()
+    return nil
   }
 
   /// Derives everything that depends on the set of members and their weights.
-  private func rebuild() {
+  private mutating func rebuild() {
     let now = discipline == .roundRobin && isWeighted ? schedule.time(slots) : virtualTime
     members.removeAll()
     var order: [Int] = []
@@ -118,21 +111,21 @@ extension Balancer {
         schedule.append(Int32(slot))
       }
     }
+    weightedIndex.makeGuide()
     if isWeighted && discipline == .roundRobin { schedule.makeHeap(slots) }
     virtualTime = now
     cursor = order.isEmpty ? 0 : (generation == 1 ? updateRandom.below(order.count) : cursor % order.count)
-    if case .ring(let pointsWanted, _) = kind { rebuildRing(pointsWanted, mean: mean) }
+    if discipline == .ring { rebuildRing(mean: mean) }
   }
 
   private func orderKey(_ slot: Int) -> UInt64 { StableHash.mix(StableHash.of(details[slot].address) ^ orderSeed) }
 
-  private func rebuildRing(_ pointsWanted: Int, mean: Double) {
-    let each = Ring.pointsPerMember(wanted: pointsWanted, members: members.count)
+  private mutating func rebuildRing(mean: Double) {
+    let perWeight = Ring.pointsPerWeight(wanted: ringPointsWanted, members: members.count, meanWeight: mean)
     var wanted = [Int](repeating: 0, count: slots.count)
     for index in 0..<members.count {
       let slot = Int(members[index])
-      let points = isWeighted ? (Double(each) * details[slot].weight / mean).rounded() : Double(each)
-      wanted[slot] = max(Int(points), 1)
+      wanted[slot] = max(Int(details[slot].weight * perWeight + 0.5), 1)
     }
     ring.update(wanted: wanted) { StableHash.of(details[$0].address) }
   }

@@ -1,13 +1,10 @@
 import MeshBase
 
-extension Balancer {
-  /// Chooses the endpoint for one request, or nil if no endpoint can be picked.
-  ///
-  /// `hash` matters to a ring only. Slots in `avoiding` come last, after endpoints that are closed, but are still
-  /// chosen if nothing else is left. Of the rest, open ones come before busy and these before closed ones; a pick
-  /// that had to settle for one that is not open counts in `failOpenTotal`.
-  public func pick(
-    at now: MonotonicInstant, using random: inout SeededRandom, hash: UInt64 = 0, avoiding: SlotSet = SlotSet()
+extension BalancerState {
+  /// See `Balancer.pick`.
+  @inline(__always)
+  mutating func pick(
+    at now: MonotonicInstant, using random: inout SeededRandom, hash: UInt64, avoiding: SlotSet
   ) -> Int? {
     if members.count <= 1 {
       if members.count == 0 { return nil }
@@ -30,11 +27,13 @@ extension Balancer {
     }
   }
 
+  var widthInUse: Int { discipline == .aperture ? aperture.width(among: members.count) : members.count }
+
   @inline(__always)
   private var allOpen: Bool { busyMembers | closedMembers == 0 }
 
   @inline(__always)
-  private func chosen(_ slot: Int) -> Int {
+  private mutating func chosen(_ slot: Int) -> Int {
     if slots[slot].status != .open { failOpenTotal += 1 }
     return slot
   }
@@ -48,7 +47,7 @@ extension Balancer {
 
 // MARK: - Two choices
 
-extension Balancer {
+extension BalancerState {
   /// Two distinct members, both equally likely to be any; or, if weights differ, the first drawn by weight and the
   /// second evenly from the others.
   ///
@@ -64,7 +63,7 @@ extension Balancer {
   }
 
   @inline(__always)
-  private func drawOne(among n: Int, using random: inout SeededRandom) -> Int {
+  private mutating func drawOne(among n: Int, using random: inout SeededRandom) -> Int {
     let (a, b) = drawPair(among: n, using: &random)
     if isWeighted { return takeTurn(preferredByWeight(a, b)) }
     return preferred(a, b)
@@ -77,36 +76,48 @@ extension Balancer {
     return LeastLoaded.load(slots[b]) < LeastLoaded.load(slots[a]) ? b : a
   }
 
-  /// Where weights differ, somebody wants given shares, so load decides only if one of the two has more than
-  /// `overruleFactor` times the other's; otherwise the one that is farther behind its share.
+  /// Where weights differ, somebody wants given shares, so load decides only where it differs clearly: by more than
+  /// `overruleFactor` in latency or in outstanding requests relative to the weight. Otherwise the one that is farther
+  /// behind its share is picked.
   ///
   /// Load alone cannot do it: at low traffic nearly all comparisons are between idle endpoints, where the lower latency
   /// by chance wins and shares drift towards equal. Being behind is measured in virtual time, in which every pick
   /// advances its endpoint by 1/weight; so an endpoint that lost picks to a moment's load gets them back.
   @inline(__always)
   private func preferredByWeight(_ a: Int, _ b: Int) -> Int {
-    let loadA: Double
-    let loadB: Double
-    if discipline == .ewma {
-      loadA = PeakEwma.weightedLoad(slots[a])
-      loadB = PeakEwma.weightedLoad(slots[b])
-    } else {
-      loadA = LeastLoaded.weightedLoad(slots[a])
-      loadB = LeastLoaded.weightedLoad(slots[b])
+    let relativeA = Double(slots[a].outstanding) * slots[a].inverseWeight + 1
+    let relativeB = Double(slots[b].outstanding) * slots[b].inverseWeight + 1
+    let costA = slots[a].scaledCost
+    let costB = slots[b].scaledCost
+    if costA == 0 || costB == 0 {
+      // One that has never answered: at once if it is idle, else after all others.
+      let loadA = preferenceUnknown(a)
+      let loadB = preferenceUnknown(b)
+      if loadA != loadB { return loadB < loadA ? b : a }
+    } else if discipline == .ewma && max(costA, costB) > Self.overruleFactor * min(costA, costB) {
+      return costB * relativeB < costA * relativeA ? b : a
     }
-    if loadB * Self.overruleFactor < loadA { return b }
-    if loadA * Self.overruleFactor < loadB { return a }
+    if relativeB * Self.overruleFactor < relativeA { return b }
+    if relativeA * Self.overruleFactor < relativeB { return a }
     return slots[b].pass < slots[a].pass ? b : a
   }
 
-  private static var overruleFactor: Double { 2 }
+  /// Orders two endpoints of which one has never answered: idle unknown, known, unknown by outstanding requests.
+  @inline(__always)
+  private func preferenceUnknown(_ slot: Int) -> Double {
+    if slots[slot].scaledCost > 0 { return discipline == .ewma ? 0.5 : 0 }
+    let outstanding = slots[slot].outstanding
+    return outstanding == 0 ? 0 : 1 + Double(outstanding) * slots[slot].inverseWeight
+  }
+
+  private static var overruleFactor: Double { 3 }
 
   /// Turns an endpoint may be behind or ahead of its share, after which the difference is forgotten: one that was slow
   /// for long is not flooded to make up for it.
   private static var turnsOwedMax: Double { 16 }
 
   @inline(__always)
-  private func takeTurn(_ slot: Int) -> Int {
+  private mutating func takeTurn(_ slot: Int) -> Int {
     virtualTime += 1 / Double(members.count)
     let inverse = slots[slot].inverseWeight
     let slack = Self.turnsOwedMax * inverse
@@ -116,7 +127,7 @@ extension Balancer {
 
   /// Draws until the winner is open and not avoided, `maxEffort` times at most; then looks at all members from a random
   /// one on, so that no request meets a bad endpoint while a good one exists.
-  private func drawCarefully(among n: Int, using random: inout SeededRandom, avoiding: SlotSet) -> Int {
+  private mutating func drawCarefully(among n: Int, using random: inout SeededRandom, avoiding: SlotSet) -> Int {
     var best = -1
     var bestRank = UInt8.max
     for _ in 0..<maxEffort {
@@ -167,9 +178,9 @@ extension Balancer {
 
 // MARK: - Turns
 
-extension Balancer {
+extension BalancerState {
   @inline(__always)
-  private func nextTurn() -> Int {
+  private mutating func nextTurn() -> Int {
     if isWeighted { return schedule.next(slots) }
     let slot = Int(members[cursor])
     cursor += 1
@@ -178,7 +189,7 @@ extension Balancer {
   }
 
   /// An endpoint that is passed over loses its turn.
-  private func turnCarefully(using random: inout SeededRandom, avoiding: SlotSet) -> Int {
+  private mutating func turnCarefully(using random: inout SeededRandom, avoiding: SlotSet) -> Int {
     var best = -1
     var bestRank = UInt8.max
     for _ in 0..<maxEffort {
@@ -196,7 +207,7 @@ extension Balancer {
 
 // MARK: - Ring
 
-extension Balancer {
+extension BalancerState {
   /// Points looked at beyond the owner's.
   private static var ringWalkMax: Int { 256 }
 
