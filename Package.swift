@@ -54,7 +54,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "MeshRouterMain",
-      dependencies: ["MeshRouter", "MeshBase", "Dtab", "Net", "Config", argumentParser],
+      dependencies: ["MeshRouter", "MeshBase", "Dtab", "Telemetry", "Net", "Config", argumentParser],
       swiftSettings: strict),
 
     tests("MeshBase", ["MeshBase"]),
@@ -74,7 +74,7 @@ let package = Package(
     tests("Admin", ["Admin"]),
     tests("MeshRouter", ["MeshRouter"]),
     tests("MeshRouterMain", ["MeshRouterMain"]),
-    tests("Architecture", ["MeshBase", "Dtab", "Config"]),
+    tests("Architecture", ["MeshBase", "Dtab", "Config", "Telemetry"]),
     tests("EndToEnd", []),
   ],
   swiftLanguageModes: [.v6]

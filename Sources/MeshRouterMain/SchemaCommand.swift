@@ -1,12 +1,13 @@
 import ArgumentParser
 import Config
 import Net
+import Telemetry
 
 struct SchemaCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "schema",
     abstract: "Print what describes the program's formats.",
-    subcommands: [SchemaConfigCommand.self])
+    subcommands: [SchemaConfigCommand.self, SchemaMetricsCommand.self])
 }
 
 struct SchemaConfigCommand: ParsableCommand {
@@ -22,4 +23,11 @@ struct SchemaConfigCommand: ParsableCommand {
   var markdown = false
 
   func run() { Console.write(markdown ? ConfigDocuments.markdown : ConfigDocuments.schema) }
+}
+
+struct SchemaMetricsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "metrics", abstract: "Print docs/metrics.md: every family with its labels and meaning.")
+
+  func run() { Console.write(MetricName.markdown) }
 }

@@ -2,6 +2,7 @@ import Config
 import Dtab
 import Foundation
 import MeshBase
+import Telemetry
 import Testing
 
 @Suite("documents are true")
@@ -16,6 +17,13 @@ struct DocumentTests {
     #expect(
       try Repository.text("docs/errors.md") == Reason.markdown,
       "out of step: meshrouter errors --markdown > docs/errors.md")
+  }
+
+  @Test("docs/metrics.md is what the code says")
+  func metrics() throws {
+    #expect(
+      try Repository.text("docs/metrics.md") == MetricName.markdown,
+      "out of step: meshrouter schema metrics > docs/metrics.md")
   }
 
   @Test("no two reasons share a word, and each explains itself")
