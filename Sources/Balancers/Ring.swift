@@ -45,7 +45,8 @@ struct Ring: ~Copyable {
       }
     }
     added.sort { $0.hash < $1.hash }
-    var merged = Table<Point>(capacity: points.count + added.count)
+    var merged = Table<Point>()
+    merged.reserve(points.count + added.count)
     var next = 0
     for index in 0..<points.count {
       let kept = points[index]
