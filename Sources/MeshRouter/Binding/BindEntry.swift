@@ -1,0 +1,89 @@
+import Balancers
+import HTTP
+import MeshBase
+import Telemetry
+
+/// One name as a worker knows it: what it routes to, or who waits to be told. Confined to one worker.
+final class BindEntry {
+  enum State {
+    case pending
+    case bound
+    case failed(Reason, explanation: String)
+  }
+
+  /// One way to go, with everything that can be prepared before a request comes.
+  struct Branch {
+    let client: Client?
+    /// Header lines that depend on nothing but name and branch: `l5d-dst-*`, `l5d-ctx-dtab`.
+    let headerLines: [UInt8]
+  }
+
+  let id: UInt64
+  let hash: UInt64
+  /// The path, and after a NUL byte the overrides if there are any.
+  let key: [UInt8]
+  private(set) var state = State.pending
+  private(set) var branches: [Branch] = []
+  private var choice: WeightedChoice?
+  private(set) var stats: ServiceStats?
+  /// Requests that arrived before the first answer, in order.
+  var waiters: [Exchange] = []
+  /// Requests that use the entry now; it is not evicted meanwhile.
+  var inFlight = 0
+  var lastUsed: MonotonicInstant
+
+  init(id: UInt64, hash: UInt64, key: [UInt8], now: MonotonicInstant) {
+    self.id = id
+    self.hash = hash
+    self.key = key
+    lastUsed = now
+  }
+
+  /// The path without overrides.
+  var path: String { String(decoding: key.prefix { $0 != 0 }, as: UTF8.self) }
+
+  /// Takes over what the control thread says; `client` gives the worker's client for a snapshot.
+  func update(_ snapshot: RouteSnapshot, client: (ClientSnapshot) -> Client) {
+    stats = snapshot.serviceStats
+    let old = branches
+    switch snapshot.outcome {
+    case .failed(let reason, let explanation):
+      state = .failed(reason, explanation: explanation)
+      branches = []
+      choice = nil
+    case .branches(let new):
+      state = .bound
+      branches = new.map { branch in
+        let client = branch.client.map(client)
+        client?.references += 1
+        return Branch(
+          client: client,
+          headerLines: Self.headerLines(
+            service: snapshot.service, client: branch.client?.name, residual: branch.residual,
+            contextDtab: snapshot.contextDtab))
+      }
+      choice = new.count > 1 ? WeightedChoice(weights: new.map(\.weight)) : nil
+    }
+    for branch in old { branch.client?.release() }
+  }
+
+  /// Lets go of the clients; the entry is not used afterwards.
+  func close() {
+    for branch in branches { branch.client?.release() }
+    branches = []
+  }
+
+  /// Draws a branch by weight. The entry is bound.
+  func drawBranch(using random: inout SeededRandom) -> Branch {
+    guard let choice else { return branches[0] }
+    return branches[choice.pick(using: &random)]
+  }
+
+  private static func headerLines(service: String, client: String?, residual: String, contextDtab: String) -> [UInt8] {
+    var text = "l5d-dst-service: \(service)\r\n"
+    if let client { text += "l5d-dst-client: \(client)\r\n" }
+    if !residual.isEmpty { text += "l5d-dst-residual: \(residual)\r\n" }
+    if !contextDtab.isEmpty { text += "l5d-ctx-dtab: \(contextDtab)\r\n" }
+    return Array(text.utf8)
+  }
+}

@@ -1,0 +1,154 @@
+import Balancers
+import Config
+import HTTP
+import MeshBase
+import Net
+import Resilience
+import Telemetry
+
+/// One bound name on one worker: its balancer, and a pool of connections per endpoint. Confined to the worker.
+final class Client {
+  let id: Int
+  let name: String
+  let stats: ClientStats
+  let configuration: Configuration.Client
+  unowned(unsafe) let router: RouterRuntime
+  unowned(unsafe) let worker: Worker
+  let balancer: Balancer
+  /// Indexed by the balancer's slot.
+  private var pools: [EndpointPool?] = []
+  var requeueBudget: RetryBudget
+  /// Bind entries that route here.
+  var references = 0
+  /// Slots that refused a connection, and until when they are passed over.
+  private var restingUntil: [(slot: Int, until: MonotonicInstant)] = []
+
+  /// After a refused connection an endpoint is chosen only if no other is up, for so long.
+  static let restAfterRefusalMilliseconds: UInt64 = 1_000
+
+  init(_ snapshot: ClientSnapshot, router: RouterRuntime) {
+    id = snapshot.id
+    name = snapshot.name
+    stats = snapshot.stats
+    self.router = router
+    worker = router.worker
+    configuration = router.configuration.client
+    balancer = Balancer(
+      kind: BalancerKind(configuration.loadBalancer.kind), maxEffort: configuration.loadBalancer.maxEffort,
+      seed: worker.random.next())
+    let budget = configuration.requeueBudget  // of all workers together
+    requeueBudget = RetryBudget(
+      percentCanRetry: budget.percentCanRetry,
+      minRetriesPerSecond: Double(budget.minRetriesPerSecond) / Double(router.workerCount),
+      ttlMilliseconds: UInt64(budget.ttlSeconds) * 1_000)
+    update(snapshot.endpoints)
+  }
+
+  func update(_ endpoints: [Endpoint]) {
+    balancer.update(endpoints)
+    closeFreedPools()
+    stats.setEndpoints(count: balancer.pickableCount, ejected: balancer.pickableCount - balancer.openCount)
+  }
+
+  func pool(of slot: Int) -> EndpointPool {
+    if slot >= pools.count { pools += Array(repeating: nil, count: balancer.slotLimit - pools.count) }
+    if let pool = pools[slot] { return pool }
+    let pool = EndpointPool(address: balancer.address(of: slot), client: self)
+    pools[slot] = pool
+    return pool
+  }
+
+  /// An attempt at this slot is over.
+  @inline(__always)
+  func attemptEnded(_ slot: Int, startedAt: MonotonicInstant, ok: Bool) {
+    balancer.end(slot, startedAt: startedAt, at: worker.loop.now, ok: ok)
+    if balancer.hasFreedSlots { closeFreedPools() }
+  }
+
+  /// Nothing was sent, so nothing is learnt about latency.
+  func attemptAbandoned(_ slot: Int) {
+    balancer.abandon(slot, at: worker.loop.now)
+    if balancer.hasFreedSlots { closeFreedPools() }
+  }
+
+  /// Passes over an endpoint that refused a connection for a moment, so that the budget is not spent on it.
+  func rest(_ slot: Int) {
+    guard balancer.status(of: slot) == .open else { return }
+    balancer.setStatus(.busy, of: slot)
+    restingUntil.append((slot, worker.loop.now.advanced(byMilliseconds: Self.restAfterRefusalMilliseconds)))
+    stats.endpointEjected()
+  }
+
+  /// Lets rested endpoints back in; called before picks while any rest.
+  @inline(__always)
+  func reviveRested() {
+    if !restingUntil.isEmpty { reviveDue() }
+  }
+
+  private func reviveDue() {
+    let now = worker.loop.now
+    restingUntil.removeAll { slot, until in
+      guard until <= now else { return false }
+      if slot < balancer.slotLimit, balancer.slotsInUse.contains(slot) {
+        balancer.setStatus(.open, of: slot)
+        stats.endpointRevived()
+      }
+      return true
+    }
+  }
+
+  private func closeFreedPools() {
+    balancer.takeFreedSlots { slot, _ in
+      restingUntil.removeAll { $0.slot == slot }
+      guard slot < pools.count, let pool = pools[slot] else { return }
+      pools[slot] = nil
+      pool.close()
+    }
+  }
+
+  func release() {
+    references -= 1
+    guard references == 0 else { return }
+    router.clientUnreferenced(self)
+    // Exchanges in progress keep their connections, which close on return because their pool is closed.
+    for case let pool? in pools { pool.close() }
+  }
+
+  func sweep(now: MonotonicInstant) {
+    for case let pool? in pools { pool.closeIdle(now: now) }
+    reviveRested()
+    stats.setEndpoints(count: balancer.pickableCount, ejected: balancer.pickableCount - balancer.openCount)
+  }
+
+  func closeAll() {
+    for case let pool? in pools { pool.close() }
+  }
+
+  func inspect(now: MonotonicInstant) -> ClientInspection {
+    ClientInspection(
+      name: name,
+      endpoints: balancer.slotsInUse.map { slot in
+        let pool = slot < pools.count ? pools[slot] : nil
+        return ClientInspection.Endpoint(
+          address: balancer.address(of: slot), weight: balancer.weight(of: slot),
+          costNanoseconds: balancer.cost(of: slot, at: now), outstanding: balancer.outstanding(of: slot),
+          idleConnections: pool?.idleCount ?? 0, openConnections: pool?.openCount ?? 0,
+          isDraining: balancer.isDraining(slot), status: "\(balancer.status(of: slot))")
+      })
+  }
+}
+
+extension BalancerKind {
+  init(_ kind: Configuration.LoadBalancer.Kind) {
+    switch kind {
+    case .p2c: self = .p2cLeastLoaded
+    case .ewma(let decay): self = .p2cEwma(decayMilliseconds: UInt64(decay))
+    case .roundRobin: self = .roundRobin
+    case .aperture(let a):
+      self = .aperture(
+        smoothWindowMilliseconds: UInt64(a.smoothWindowMilliseconds), lowLoad: a.lowLoad, highLoad: a.highLoad,
+        minAperture: a.minAperture)
+    case .ring(let ring): self = .ring(pointsPerEndpoint: ring.pointsPerEndpoint, loadBound: 0)
+    }
+  }
+}

@@ -1,0 +1,361 @@
+import Glibc
+import HTTP
+import MeshBase
+import Net
+import Telemetry
+
+/// An HTTP/1.1 connection to one endpoint; serves one exchange at a time.
+final class ClientConnection: StreamChannel {
+  private enum State {
+    case connecting
+    case idle
+    /// The head of a response is awaited or in part received.
+    case head
+    case body(BodyReader)
+    /// The whole response is in; the request may still be on its way out.
+    case responseEnded
+    case tunnel
+    case closed
+  }
+
+  let pool: EndpointPool
+  let stats: ClientStats
+  private var state = State.connecting
+  private var exchange: Exchange?
+  /// A partial response head; pooled.
+  private var inbox: ByteBuffer?
+  private var timer = TimerID.none
+  private let openedAt: MonotonicInstant
+  private(set) var idleSince: MonotonicInstant
+  private var wasConnected = false
+  /// Has served an exchange before the present one.
+  private(set) var isReused = false
+  /// The caller's side cannot take more; bytes stay in the kernel.
+  private var isPaused = false
+  /// The peer has sent FIN, so reading must go on to the end of the stream.
+  private var sawPeerClosed = false
+
+  private static let readsPerTurn = 8
+  private static let informationalMax = 64  // 1xx heads per exchange; beyond: bad response
+
+  private var informationalCount = 0
+  private var backendKeepsAlive = true
+
+  init(pool: EndpointPool, worker: Worker) throws(SystemError) {
+    self.pool = pool
+    stats = pool.client.stats
+    openedAt = worker.loop.now
+    idleSince = openedAt
+    let descriptor = try Socket.connect(to: pool.address)
+    super.init(worker: worker, descriptor: descriptor)
+    try register()
+  }
+
+  func connect(for exchange: Exchange) {
+    self.exchange = exchange
+    exchange.connecting = self
+    let limit = UInt64(pool.client.configuration.connectTimeoutMilliseconds)
+    timer = loop.schedule(self, tag: 0, at: loop.now.advanced(byMilliseconds: limit))
+  }
+
+  /// Takes a pooled connection into use.
+  @inline(__always)
+  func begin(_ exchange: Exchange) {
+    self.exchange = exchange
+    isReused = true
+    state = .head
+  }
+
+  // MARK: Events
+
+  override func ready(_ events: ReadyEvents) {
+    if events.contains(.peerClosed) { sawPeerClosed = true }
+    if case .connecting = state { return connectDecided() }
+    if isBlocked && events.contains(.writable) { flushOutput() }
+    if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
+  }
+
+  override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
+    if tag == EventLoop.deferredTag {
+      receive()
+    } else if case .connecting = state {
+      connectFailed(.connectTimeout)
+    }
+  }
+
+  private func connectDecided() {
+    let code = Socket.pendingError(descriptor)
+    if code != 0 { return connectFailed(Reason(connectErrno: code)) }
+    loop.cancel(timer)
+    wasConnected = true
+    stats.connected(microseconds: loop.now.nanoseconds(since: openedAt) / 1_000)
+    guard let exchange else {
+      state = .idle
+      idleSince = loop.now
+      return pool.giveBack(self)
+    }
+    state = .head
+    exchange.connected(self, reused: false)
+  }
+
+  private func connectFailed(_ reason: Reason) {
+    stats.connectFailed()
+    let waiting = exchange
+    exchange = nil
+    close()
+    waiting?.connectFailed(reason)
+  }
+
+  // MARK: Receiving
+
+  /// The caller's side takes bytes again.
+  func resume() {
+    guard isPaused else { return }
+    isPaused = false
+    receive()
+  }
+
+  private func receive() {
+    for _ in 0..<Self.readsPerTurn {
+      guard isOpen, !isPaused else { return }
+      let count: Int
+      let room: Int
+      if let inbox {
+        let target = inbox.writable(minimum: 4_096)
+        room = target.count
+        count = Socket.receive(descriptor, into: target)
+        if count > 0 {
+          inbox.didWrite(count)
+          stats.received(bytes: count)
+          process(inbox.readable, in: inbox)
+        }
+      } else {
+        let target = worker.clientBuffer
+        room = target.count
+        count = Socket.receive(descriptor, into: target)
+        if count > 0 {
+          stats.received(bytes: count)
+          process(UnsafeRawBufferPointer(rebasing: target[..<count]), in: nil)
+        }
+      }
+      if count <= 0 {
+        if count < 0 && Socket.wouldBlock(count) { return }
+        return peerEnded(error: Int32(-count))
+      }
+      if count < room && !sawPeerClosed { return }
+    }
+    if isOpen && !isPaused { loop.deferToEndOfTurn(self) }
+  }
+
+  /// The backend sent FIN (`error` 0) or the connection broke.
+  private func peerEnded(error: Int32) {
+    switch state {
+    case .closed: return
+    case .idle:
+      pool.idleConnectionEnded(self)
+      close()
+    case .body(let reader) where reader.endsWithClose && error == 0:
+      state = .responseEnded
+      exchange?.responseEnded(canReuse: false)
+    case .tunnel where error == 0:
+      exchange?.tunnelEndedByBackend()
+    case .responseEnded:
+      break
+    default:
+      exchange?.backendLost()
+    }
+  }
+
+  /// Handles what has arrived. `source` is the inbox if the bytes lie there, else they lie in the worker's buffer.
+  private func process(_ bytes: UnsafeRawBufferPointer, in source: ByteBuffer?) {
+    var offset = 0
+    steps: while offset < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+      switch state {
+      case .idle, .connecting:
+        // Nobody asked for this: never give it to the next caller.
+        pool.idleConnectionEnded(self)
+        return close()
+      case .head:
+        guard let exchange else { return }
+        switch worker.responseHead.parse(rest, requestMethod: exchange.method, limits: pool.client.router.limits) {
+        case .needMore:
+          break steps
+        case .failed(let error):
+          return exchange.badResponse(error)
+        case .complete:
+          let head = UnsafeRawBufferPointer(rebasing: rest[..<worker.responseHead.length])
+          offset += head.count
+          guard headReceived(head, exchange) else { return }
+        }
+      case .body(var reader):
+        guard let exchange else { return }
+        // Taken out, so that the decoder is changed in place and not copied.
+        state = .responseEnded
+        let used = relay(&reader, rest, exchange)
+        guard self.exchange === exchange else { return }
+        offset += used
+        state = .body(reader)
+      case .tunnel:
+        exchange?.tunnelFromBackend(rest)
+        offset = bytes.count
+      case .responseEnded, .closed:
+        return
+      }
+      if case .body(let reader) = state, reader.hasEnded {
+        return responseComplete(leftOver: bytes.count - offset, in: source)
+      }
+    }
+    exchange?.flushResponse()
+    keep(bytes, from: offset, in: source)
+  }
+
+  /// The whole response is in. Bytes beyond it were not asked for, so the connection carries no other exchange.
+  private func responseComplete(leftOver: Int, in source: ByteBuffer?) {
+    state = .responseEnded
+    dropInbox()
+    exchange?.responseEnded(canReuse: leftOver == 0 && backendKeepsAlive && !sawPeerClosed)
+  }
+
+  /// Keeps an unfinished head for the next read; gives the buffer back when nothing is left.
+  private func keep(_ bytes: UnsafeRawBufferPointer, from offset: Int, in source: ByteBuffer?) {
+    guard isOpen else { return }
+    if let source {
+      source.consume(offset)
+      if source.isEmpty { dropInbox() }
+    } else if offset < bytes.count {
+      let buffer = worker.takeBuffer()
+      buffer.append(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
+      inbox = buffer
+    }
+  }
+
+  private func dropInbox() {
+    if let inbox { worker.giveBack(inbox) }
+    inbox = nil
+  }
+
+  /// False if the exchange has ended over it.
+  private func headReceived(_ head: UnsafeRawBufferPointer, _ exchange: Exchange) -> Bool {
+    let status = worker.responseHead.status
+    if status == 101 {
+      guard exchange.switchingProtocols(head) else { return false }
+      state = .tunnel
+      return true
+    }
+    if status < 200 {
+      informationalCount += 1
+      guard informationalCount <= Self.informationalMax else {
+        exchange.badResponse(nil)
+        return false
+      }
+      exchange.informational(head)
+      return self.exchange === exchange
+    }
+    informationalCount = 0
+    backendKeepsAlive = worker.responseHead.keepAlive
+    if case .connect = exchange.method, (200..<300).contains(status) {
+      // RFC 9110 §9.3.6: never asked of a backend, so it cannot be meant.
+      exchange.badResponse(nil)
+      return false
+    }
+    let reader = BodyReader(worker.responseHead.framing, limits: pool.client.router.limits)
+    exchange.responseBegan(head)
+    guard self.exchange === exchange else { return false }
+    state = .body(reader)
+    return true
+  }
+
+  /// Passes on what there is of the body; the number of bytes used. The exchange may end over it.
+  private func relay(_ reader: inout BodyReader, _ bytes: UnsafeRawBufferPointer, _ exchange: Exchange) -> Int {
+    switch reader {
+    case .ended: return 0
+    case .untilClose:
+      exchange.responseBody(bytes)
+      return bytes.count
+    case .length(let left):
+      let count = Int(min(left, UInt64(bytes.count)))
+      exchange.responseBody(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+      reader = left == UInt64(count) ? .ended : .length(left - UInt64(count))
+      return count
+    case .chunked(var decoder):
+      reader = .ended
+      var offset = 0
+      while true {
+        let step = decoder.next(bytes, from: offset)
+        offset = step.consumedTo
+        switch step.event {
+        case .data(let range):
+          exchange.responseBody(UnsafeRawBufferPointer(rebasing: bytes[range]))
+        case .needMore:
+          reader = .chunked(decoder)
+          return offset
+        case .end:
+          exchange.responseTrailers(decoder)
+          return offset
+        case .failed(let error):
+          exchange.badResponse(error)
+          return offset
+        }
+      }
+    }
+  }
+
+  // MARK: The request's way out
+
+  override func outputDrained() { exchange?.requestOutputDrained() }
+
+  override func outputBroke() {
+    // The backend may have answered before it closed; the answer, or the end of the stream, is found by reading.
+    loop.deferToEndOfTurn(self)
+  }
+
+  // MARK: End
+
+  /// The exchange is over and this connection may carry another.
+  @inline(__always)
+  func giveBack() {
+    exchange = nil
+    state = .idle
+    isPaused = false
+    idleSince = loop.now
+    if let life = pool.client.configuration.session.lifeTimeMilliseconds,
+      loop.now.nanoseconds(since: openedAt) > UInt64(life) * 1_000_000
+    {
+      return close()
+    }
+    pool.giveBack(self)
+  }
+
+  func pause() { isPaused = true }
+
+  /// CONNECT: bytes go through as they are.
+  func enterTunnel() { state = .tunnel }
+
+  /// Closes an idle connection that the pool has taken out already.
+  func retire() { close() }
+
+  /// The exchange ended without a whole response, or must not share the connection.
+  func abandon() {
+    exchange = nil
+    close()
+  }
+
+  /// The caller has gone while the connection was being made: it goes to the pool once it is there.
+  func exchangeLeft() {
+    exchange = nil
+    stats.connectCancelled()
+  }
+
+  private func close() {
+    guard isOpen else { return }
+    state = .closed
+    exchange = nil
+    loop.cancel(timer)
+    dropInbox()
+    dropOutput()
+    closeChannel()
+    if wasConnected { stats.connectionClosed() }
+    pool.connectionClosed()
+  }
+}

@@ -1,0 +1,56 @@
+import Glibc
+import MeshBase
+import Net
+
+/// Accepts callers for one server on one worker.
+final class Listener: Channel {
+  private let server: ServerRuntime
+  private unowned(unsafe) let worker: Worker
+  private var retry = TimerID.none
+
+  /// Accepts per event before other connections get their turn.
+  private static let acceptsPerTurn = 64
+  private static let retryMilliseconds: UInt64 = 100
+
+  init(server: ServerRuntime, worker: Worker, descriptor: Int32) throws(SystemError) {
+    self.server = server
+    self.worker = worker
+    super.init(loop: worker.loop, descriptor: Descriptor(owning: descriptor))
+    try register()
+  }
+
+  override func ready(_ events: ReadyEvents) { accept() }
+
+  override func timerFired(_ tag: UInt8, now: MonotonicInstant) { accept() }
+
+  private func accept() {
+    for _ in 0..<Self.acceptsPerTurn {
+      guard isOpen else { return }
+      let (result, peer) = Socket.accept(descriptor)
+      if result < 0 {
+        if Socket.wouldBlock(result) { return }
+        if result == -Int(ECONNABORTED) || result == -Int(EINTR) { continue }
+        // Out of descriptors or memory: the edge is spent and callers wait in the kernel, so look again shortly.
+        loop.cancel(retry)
+        retry = loop.schedule(self, tag: 0, at: loop.now.advanced(byMilliseconds: Self.retryMilliseconds))
+        return
+      }
+      let descriptor = Descriptor(owning: Int32(result))
+      if let limit = server.connectionLimit, !limit.tryEnter() {
+        server.stats.requestBegan()
+        server.stats.requestFailed(.serverMaxConnections, status: 0, microseconds: 0)
+        continue
+      }
+      if server.configuration.socketOptions.keepAlive { Socket.setKeepAlive(descriptor.raw) }
+      ServerConnection(server: server, worker: worker, descriptor: descriptor, peer: peer).start()
+    }
+    loop.deferToEndOfTurn(self)
+  }
+
+  /// Takes in who has connected already, then stops listening.
+  func close() {
+    accept()
+    loop.cancel(retry)
+    closeChannel()
+  }
+}

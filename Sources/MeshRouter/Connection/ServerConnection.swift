@@ -1,0 +1,477 @@
+import Config
+import Glibc
+import HTTP
+import MeshBase
+import Net
+import Telemetry
+
+/// One listening address on one worker.
+final class ServerRuntime {
+  let router: RouterRuntime
+  let configuration: Configuration.Server
+  let address: SocketAddress
+  let stats: ServerStats
+  let connectionLimit: SharedLimit?
+  let requestLimit: SharedLimit?
+  /// The longest a lazily armed connection timer may sleep, so that no deadline is missed by more than a tick.
+  let timerStep: UInt64
+
+  init(plan: ServerPlan, router: RouterRuntime) {
+    self.router = router
+    configuration = plan.configuration
+    address = plan.address
+    stats = plan.stats
+    connectionLimit = plan.connectionLimit
+    requestLimit = plan.requestLimit
+    let deadlines = [
+      plan.configuration.session.idleTimeMilliseconds, plan.configuration.session.lifeTimeMilliseconds,
+      router.configuration.streamIdleTimeoutMilliseconds,
+    ].compactMap { $0 }
+    timerStep = UInt64(min(deadlines.min() ?? 30_000, 30_000))
+  }
+}
+
+/// A caller's HTTP/1.x connection: frames requests out of the byte stream, in order, one exchange at a time.
+///
+/// Pipelined requests wait in the kernel, or at most one read's worth of them in `inbox`, until the response before
+/// them is out.
+final class ServerConnection: StreamChannel {
+  private enum Input {
+    /// Between requests, or within a head.
+    case head
+    /// Within the body of the present exchange's request.
+    case body
+    /// The request is in; its response is not yet out.
+    case waiting
+    case tunnel
+    /// The answer is out, the connection ends: read and drop until the peer has closed too, so that the answer is not
+    /// lost to a reset (RFC 9112 §9.6).
+    case lingering(bytesLeft: Int)
+    case closed
+  }
+
+  let server: ServerRuntime
+  let peer: SocketAddress?
+  private var input = Input.head
+  private(set) var exchange: Exchange?
+  /// Received and not used yet; pooled.
+  private var inbox: ByteBuffer?
+  private var timer = TimerID.none
+  private let openedAt: MonotonicInstant
+  /// Last time that something was received, or handed to the kernel.
+  private(set) var lastMoved: MonotonicInstant
+  private var headStartedAt: MonotonicInstant?
+  /// Bytes may be in the kernel that no event will tell of again.
+  private var mayHaveUnread = false
+  private var sawPeerClosed = false
+  private var isProcessing = false
+  /// Place in the worker's list of connections.
+  var position = 0
+  private var labelStorage: String?
+
+  private static let readsPerTurn = 8
+  private static let lingerMilliseconds: UInt64 = 2_000
+  private static let lingerBytesMax = 1 << 20
+
+  private static let lazyTag: UInt8 = 0
+  private static let headTag: UInt8 = 1
+  private static let lingerTag: UInt8 = 2
+
+  init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
+    self.server = server
+    self.peer = peer
+    openedAt = worker.loop.now
+    lastMoved = openedAt
+    super.init(worker: worker, descriptor: descriptor)
+  }
+
+  func start() {
+    guard (try? register()) != nil else { return closeNow() }
+    server.stats.connectionOpened()
+    worker.connectionOpened(self)
+    armLazily()
+  }
+
+  /// The same word for all requests of this connection (RFC 7239 §6.3), made on first use.
+  var randomLabel: String {
+    if let labelStorage { return labelStorage }
+    let label = String(worker.random.next(), radix: 36)
+    labelStorage = label
+    return label
+  }
+
+  // MARK: Events
+
+  override func ready(_ events: ReadyEvents) {
+    if events.contains(.peerClosed) { sawPeerClosed = true }
+    if !events.isDisjoint(with: [.hangUp, .error]), exchange != nil {
+      // The caller is gone for good; nobody waits for the rest.
+      return callerGone()
+    }
+    if isBlocked && events.contains(.writable) {
+      lastMoved = loop.now
+      flushOutput()
+    }
+    if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
+  }
+
+  override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
+    switch tag {
+    case EventLoop.deferredTag: resumeInput()
+    case Self.headTag: if case .head = input { headTimedOut(now) }
+    case Self.lingerTag: closeNow()
+    default:
+      timer = .none
+      checkDeadlines(now)
+    }
+  }
+
+  // MARK: Receiving
+
+  private var wantsInput: Bool {
+    switch input {
+    case .head, .lingering: true
+    case .body, .tunnel: exchange?.takesRequestBytes ?? false
+    case .waiting, .closed: false
+    }
+  }
+
+  /// Goes on with what is at hand: first the inbox, then the kernel.
+  func resumeInput() {
+    guard isOpen, !isProcessing else { return }
+    if let inbox, wantsInput { process(inbox.readable, in: inbox) }
+    if isOpen && mayHaveUnread && wantsInput { receive() }
+  }
+
+  private func receive() {
+    for _ in 0..<Self.readsPerTurn {
+      guard isOpen else { return }
+      guard wantsInput, !isProcessing else {
+        mayHaveUnread = true
+        return
+      }
+      mayHaveUnread = false
+      let count: Int
+      let room: Int
+      if let inbox {
+        let target = inbox.writable(minimum: 4_096)
+        room = target.count
+        count = Socket.receive(descriptor, into: target)
+        if count > 0 {
+          inbox.didWrite(count)
+          received(count)
+          process(inbox.readable, in: inbox)
+        }
+      } else {
+        let target = worker.serverBuffer
+        room = target.count
+        count = Socket.receive(descriptor, into: target)
+        if count > 0 {
+          received(count)
+          process(UnsafeRawBufferPointer(rebasing: target[..<count]), in: nil)
+        }
+      }
+      if count <= 0 {
+        if count < 0 && Socket.wouldBlock(count) { return }
+        return peerEnded(error: Int32(-count))
+      }
+      if count < room && !sawPeerClosed { return }
+    }
+    if isOpen {
+      mayHaveUnread = true
+      loop.deferToEndOfTurn(self)
+    }
+  }
+
+  @inline(__always)
+  private func received(_ count: Int) {
+    lastMoved = loop.now
+    server.stats.received(bytes: count)
+  }
+
+  private func peerEnded(error: Int32) {
+    switch input {
+    case .closed: return
+    case .head:
+      // A head cut short never was a request; there is nobody to answer.
+      if isBlocked { linger() } else { closeNow() }
+    case .lingering:
+      if !isBlocked { closeNow() }
+    case .body:
+      callerGone()
+    case .waiting:
+      // Half closed: the caller may still read its response.
+      break
+    case .tunnel:
+      if error == 0 { exchange?.tunnelEndedByCaller() } else { callerGone() }
+    }
+  }
+
+  private func process(_ bytes: UnsafeRawBufferPointer, in source: ByteBuffer?) {
+    isProcessing = true
+    var offset = 0
+    steps: while offset < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+      switch input {
+      case .head:
+        switch worker.requestHead.parse(rest, limits: server.router.limits) {
+        case .needMore:
+          headIsPartial()
+          break steps
+        case .failed(let error):
+          offset = bytes.count
+          refuse(error, rest)
+        case .complete:
+          let head = UnsafeRawBufferPointer(rebasing: rest[..<worker.requestHead.length])
+          offset += head.count
+          beginExchange(head)
+        }
+      case .body:
+        guard let exchange, exchange.takesRequestBytes else { break steps }
+        offset += exchange.relayRequest(rest)
+      case .tunnel:
+        guard let exchange, exchange.takesRequestBytes else { break steps }
+        exchange.tunnelFromCaller(rest)
+        offset = bytes.count
+      case .lingering(let left):
+        let dropped = bytes.count - offset
+        offset = bytes.count
+        input = .lingering(bytesLeft: left - dropped)
+        if left < dropped { closeNow() }
+      case .waiting, .closed:
+        break steps
+      }
+    }
+    isProcessing = false
+    guard isOpen else { return }
+    if let exchange { exchange.flushRequest() }
+    guard isOpen else { return }
+    if let source {
+      source.consume(offset)
+      if source.isEmpty { dropInbox() }
+    } else if offset < bytes.count {
+      let buffer = worker.takeBuffer()
+      buffer.append(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
+      inbox = buffer
+    }
+    // The exchange may have ended while its request was being flushed, with the next request already at hand.
+    if case .head = input, let inbox, inbox.count > 0, offset > 0 { loop.deferToEndOfTurn(self) }
+  }
+
+  private func dropInbox() {
+    if let inbox { worker.giveBack(inbox) }
+    inbox = nil
+  }
+
+  private func headIsPartial() {
+    guard headStartedAt == nil else { return }
+    headStartedAt = loop.now
+    loop.cancel(timer)
+    let limit = UInt64(server.configuration.headerTimeoutMilliseconds)
+    timer = loop.schedule(self, tag: Self.headTag, at: loop.now.advanced(byMilliseconds: limit))
+  }
+
+  private func headTimedOut(_ now: MonotonicInstant) {
+    answerRefusal(
+      .decodeSlow, status: 408,
+      detail: "The request's head was not complete after \(server.configuration.headerTimeoutMilliseconds) ms.")
+  }
+
+  @inline(__always)
+  private func beginExchange(_ head: UnsafeRawBufferPointer) {
+    if headStartedAt != nil {
+      headStartedAt = nil
+      loop.cancel(timer)
+      armLazily()
+    }
+    let exchange = worker.takeExchange()
+    self.exchange = exchange
+    input = worker.requestHead.framing == .none ? .waiting : .body
+    exchange.begin(self, head)
+  }
+
+  /// The request's last byte was taken.
+  func requestComplete() {
+    if case .body = input { input = .waiting }
+  }
+
+  func tunnelOpened() { input = .tunnel }
+
+  // MARK: Refusals without an exchange
+
+  private func refuse(_ error: H1Error, _ bytes: UnsafeRawBufferPointer) {
+    answerRefusal(error.reason, status: error.status, detail: "\(error)")
+  }
+
+  private func answerRefusal(_ reason: Reason, status: Int, detail: String) {
+    server.stats.requestBegan()
+    server.stats.requestFailed(reason, status: status, microseconds: 0)
+    let scratch = worker.scratch
+    scratch.removeAll()
+    FailureAnswer(
+      reason: reason, status: status, router: server.router.label, host: worker.hostName, name: nil, detail: detail
+    )
+    .write(to: scratch, keepAlive: false, isHead: false, retryable: false)
+    server.stats.sent(bytes: scratch.count)
+    write(scratch.readable)
+    scratch.removeAll()
+    server.router.accessLog?.refused(self, status: status, reason: reason, worker: worker)
+    linger()
+  }
+
+  // MARK: Output
+
+  @inline(__always)
+  func send(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) {
+    server.stats.sent(bytes: head.count + body.count)
+    write(head, body)
+  }
+
+  override func outputDrained() {
+    if case .lingering = input {
+      if sawPeerClosed && !mayHaveUnread { closeNow() } else { armLinger(milliseconds: Self.lingerMilliseconds) }
+    } else {
+      exchange?.responseOutputDrained()
+    }
+  }
+
+  override func outputBroke() {
+    if exchange != nil {
+      callerGone()
+    } else {
+      closeNow()
+    }
+  }
+
+  // MARK: End of an exchange
+
+  /// The response is complete and handed to the output.
+  func exchangeEnded(keepAlive: Bool) {
+    exchange = nil
+    lastMoved = loop.now
+    guard isOpen else { return }
+    let mayGoOn = keepAlive && !sawPeerClosed && !worker.isDraining && !lifeTimeIsOver
+    switch input {
+    case .waiting where mayGoOn || (keepAlive && hasMoreAtHand && !worker.isDraining):
+      input = .head
+      if inbox != nil || mayHaveUnread { loop.deferToEndOfTurn(self) }
+    case .closed:
+      break
+    default:
+      linger()
+    }
+  }
+
+  /// After FIN there may still be pipelined requests to serve.
+  private var hasMoreAtHand: Bool { inbox != nil || mayHaveUnread }
+
+  /// Whether the answer now being made must say `Connection: close`.
+  var mustClose: Bool { worker.isDraining || lifeTimeIsOver }
+
+  private var lifeTimeIsOver: Bool {
+    guard let life = server.configuration.session.lifeTimeMilliseconds else { return false }
+    return loop.now.nanoseconds(since: openedAt) > UInt64(life) * 1_000_000
+  }
+
+  /// Sends FIN and waits for the peer's, dropping what still comes.
+  private func linger() {
+    if case .lingering = input { return }
+    dropInbox()
+    finishOutput()
+    if sawPeerClosed && !isBlocked && !mayHaveUnread { return closeNow() }
+    input = .lingering(bytesLeft: Self.lingerBytesMax)
+    let patience = server.router.configuration.streamIdleTimeoutMilliseconds.map(UInt64.init) ?? 300_000
+    armLinger(milliseconds: isBlocked ? patience : Self.lingerMilliseconds)
+    mayHaveUnread = true
+    loop.deferToEndOfTurn(self)
+  }
+
+  private func armLinger(milliseconds: UInt64) {
+    loop.cancel(timer)
+    timer = loop.schedule(self, tag: Self.lingerTag, at: loop.now.advanced(byMilliseconds: milliseconds))
+  }
+
+  /// Part of a response is out and the rest will not come: reset, so that it is not taken for whole.
+  func breakOff() {
+    exchange = nil
+    guard isOpen else { return }
+    Socket.resetOnClose(descriptor)
+    closeNow()
+  }
+
+  /// A tunnel has ended in both directions.
+  func tunnelClosed() {
+    exchange = nil
+    closeNow()
+  }
+
+  private func callerGone() {
+    let left = exchange
+    exchange = nil
+    closeNow()
+    left?.callerGone()
+  }
+
+  func closeNow() {
+    guard isOpen else { return }
+    input = .closed
+    loop.cancel(timer)
+    dropInbox()
+    dropOutput()
+    closeChannel()
+    server.stats.connectionClosed()
+    server.connectionLimit?.leave()
+    worker.connectionClosed(self)
+  }
+
+  /// The worker drains: idle connections close, after a last look for a request that is already here.
+  func drain() {
+    guard case .head = input, exchange == nil, headStartedAt == nil else { return }
+    mayHaveUnread = true
+    receive()
+    if isOpen, case .head = input, exchange == nil, inbox == nil { linger() }
+  }
+
+  /// The drain's time is over.
+  func forceClose() {
+    if let exchange {
+      self.exchange = nil
+      Socket.resetOnClose(descriptor)
+      closeNow()
+      exchange.callerGone()
+    } else {
+      closeNow()
+    }
+  }
+
+  // MARK: Time
+
+  private func armLazily() {
+    timer = loop.schedule(self, tag: Self.lazyTag, at: loop.now.advanced(byMilliseconds: server.timerStep))
+  }
+
+  /// Looks whether any limit has passed. Deadlines move with each byte, so the timer is not moved along with them: it
+  /// wakes at least once per shortest limit and sleeps again for the rest.
+  private func checkDeadlines(_ now: MonotonicInstant) {
+    guard isOpen else { return }
+    var left = server.timerStep * 1_000_000
+    func isOver(_ limit: Int?, since start: MonotonicInstant) -> Bool {
+      guard let limit else { return false }
+      let age = now.nanoseconds(since: start)
+      let allowed = UInt64(limit) * 1_000_000
+      if age >= allowed { return true }
+      left = min(left, allowed - age)
+      return false
+    }
+    if let exchange {
+      if isOver(server.router.configuration.streamIdleTimeoutMilliseconds, since: max(lastMoved, exchange.lastMoved)) {
+        exchange.timedOut(isBlocked ? .relayTooSlowReader : .relayIdleTimeout)
+      }
+    } else if case .head = input {
+      if isOver(server.configuration.session.idleTimeMilliseconds, since: lastMoved) { return closeNow() }
+      if isOver(server.configuration.session.lifeTimeMilliseconds, since: openedAt) { return linger() }
+    }
+    guard isOpen, timer == .none else { return }
+    timer = loop.schedule(self, tag: Self.lazyTag, at: now.advanced(byNanoseconds: max(left, 1_000_000)))
+  }
+}

@@ -1,0 +1,37 @@
+import Dtab
+import MeshBase
+import Namers
+import Net
+import Telemetry
+
+/// One bound id as the control thread knows it: keeps the workers' endpoints up to date.
+@ControlActor
+final class ClientControl {
+  nonisolated let id: Int
+  nonisolated let path: Path
+  nonisolated let name: String
+  let source: EndpointSource
+  let stats: [ClientStats]
+  /// Routes that lead here.
+  var references = 0
+  private var token: ObservationToken?
+
+  init(
+    id: Int, path: Path, source: EndpointSource, stats: [ClientStats],
+    onChange: @escaping @ControlActor (ClientControl) -> Void
+  ) {
+    self.id = id
+    self.path = path
+    name = path.description
+    self.source = source
+    self.stats = stats
+    token = source.observe { [weak self] in if let self { onChange(self) } }
+  }
+
+  func snapshot(worker: Int) -> ClientSnapshot {
+    ClientSnapshot(id: id, name: name, stats: stats[worker], endpoints: source.current.endpoints)
+  }
+
+  /// Whether it can be told yet what the endpoints are.
+  var isKnown: Bool { source.current != .pending }
+}

@@ -1,0 +1,281 @@
+import Config
+import Dtab
+import MeshBase
+import Namers
+import Net
+import Telemetry
+
+/// One router on the control thread: answers the workers' binds and keeps the answers up to date.
+@ControlActor
+final class RouterControl {
+  private struct EntryKey: Hashable {
+    var worker: Int
+    var entry: UInt64
+  }
+
+  /// One name that one worker routes by.
+  @ControlActor
+  private final class Entry {
+    let request: BindRequest
+    let binding: Binding?
+    let service: String
+    let contextDtab: String
+    var token: ObservationToken?
+    /// Clients that the latest route counts as references.
+    var clients: [ClientControl] = []
+    /// Endpoint sets waited for before the first route can be told.
+    var waits: [ObservationToken] = []
+    /// Counts answers, so that an explanation that took its time does not replace a newer route.
+    var generation = 0
+
+    init(request: BindRequest, binding: Binding?, service: String, contextDtab: String) {
+      self.request = request
+      self.binding = binding
+      self.service = service
+      self.contextDtab = contextDtab
+    }
+  }
+
+  nonisolated let index: Int
+  nonisolated let configuration: Configuration.Router
+  let interpreter: Interpreter
+  private let metrics: RouterMetrics
+  private let send: @ControlActor (Int, WorkerMessage) -> Void
+  private let workerCount: Int
+  private let ids: ClientIDs
+  private var entries: [EntryKey: Entry] = [:]
+  private var clients: [Path: ClientControl] = [:]
+  private var serviceUses: [String: Int] = [:]
+  private var explanationsLeft = explanationsPerSecond
+  private var explanationSecond: UInt64 = 0
+
+  /// Explaining a failed bind searches the namers for near names; hostile names must not keep the control thread busy.
+  private static let explanationsPerSecond = 20
+  /// The statistics of names that never could be routed; callers choose those names, so they share one scope.
+  private static let unroutedService = "unrouted"
+
+  /// `send` hands a message to one worker.
+  init(
+    index: Int, configuration: Configuration.Router, interpreter: Interpreter, metrics: RouterMetrics, workerCount: Int,
+    ids: ClientIDs, send: @escaping @ControlActor (Int, WorkerMessage) -> Void
+  ) {
+    self.index = index
+    self.configuration = configuration
+    self.interpreter = interpreter
+    self.metrics = metrics
+    self.workerCount = workerCount
+    self.ids = ids
+    self.send = send
+  }
+
+  // MARK: From the workers
+
+  func bind(_ request: BindRequest) {
+    let key = EntryKey(worker: request.worker, entry: request.entry)
+    let service = String(decoding: request.path, as: UTF8.self)
+    let path: Path
+    let overrides: Dtab
+    do {
+      path = try Path(parsing: service)
+    } catch {
+      return refuse(request, .identifyBadPath, "\(error)", service)
+    }
+    let text = String(decoding: request.overrides, as: UTF8.self)
+    do {
+      overrides = try Dtab(parsing: text)
+    } catch {
+      return refuse(request, .bindBadOverride, "\(error)\n\(error.caret(in: text))", service)
+    }
+    let binding = interpreter.bind(path, overrides: overrides)
+    let entry = Entry(
+      request: request, binding: binding, service: service, contextDtab: overrides.isEmpty ? "" : overrides.description)
+    entries[key] = entry
+    serviceUses[service, default: 0] += 1
+    entry.token = binding.observe { [weak self, weak entry] in
+      if let self, let entry { self.answer(entry) }
+    }
+    answer(entry)
+  }
+
+  private func refuse(_ request: BindRequest, _ reason: Reason, _ text: String, _ service: String) {
+    route(
+      request, .failed(reason, explanation: text), service: service, stats: metrics.service(Self.unroutedService),
+      contextDtab: "")
+  }
+
+  func release(worker: Int, entry: UInt64) {
+    guard let entry = entries.removeValue(forKey: EntryKey(worker: worker, entry: entry)) else { return }
+    entry.token?.cancel()
+    entry.waits = []
+    entry.generation += 1
+    for client in entry.clients { dereference(client) }
+    entry.binding?.close()
+    let left = (serviceUses[entry.service] ?? 1) - 1
+    serviceUses[entry.service] = left == 0 ? nil : left
+    if left == 0 { metrics.dropService(entry.service) }
+  }
+
+  // MARK: To the workers
+
+  /// Tells the worker what the name routes to now, as soon as that can be told.
+  private func answer(_ entry: Entry) {
+    entry.generation += 1
+    entry.waits = []
+    guard let state = entry.binding?.state else { return }
+    switch state {
+    case .pending: return  // the worker's binding time-out runs
+    case .failed(let failure): fail(entry, Reason(failure), failure.description)
+    case .bound(let tree), .stale(let tree, _, _):
+      switch routes(tree) {
+      case .neg: fail(entry, .bindNeg, "No dtab entry and no namer knows it.")
+      case .fail: fail(entry, .bindFail, "The dtab says so.")
+      case .routes(let routes): self.route(entry, routes)
+      }
+    }
+  }
+
+  private func route(_ entry: Entry, _ routes: [Route<BoundName>]) {
+    let targets = routes.map { route in route.bound.map { client(for: $0) } }
+    let unknown = targets.compactMap { $0 }.filter { !$0.isKnown }
+    if !unknown.isEmpty {
+      // An empty set would be a false "no endpoints"; the first answer of DNS or a file is worth waiting for.
+      for client in targets.compactMap({ $0 }) { client.references += 1 }
+      let held = targets.compactMap { $0 }
+      entry.waits = unknown.map { client in
+        client.source.observe { [weak self, weak entry] in
+          if let self, let entry { self.answer(entry) }
+        }
+      }
+      replaceClients(of: entry, with: held)
+      return
+    }
+    let used = targets.compactMap { $0 }
+    for client in used { client.references += 1 }
+    let branches = zip(routes, targets).map { route, client in
+      RouteSnapshot.Branch(
+        weight: route.share, client: client?.snapshot(worker: entry.request.worker),
+        residual: route.bound.map { $0.residual.isEmpty ? "" : $0.residual.description } ?? "")
+    }
+    self.route(
+      entry.request, .branches(branches), service: entry.service, stats: metrics.service(entry.service),
+      contextDtab: entry.contextDtab)
+    replaceClients(of: entry, with: used)
+  }
+
+  private func fail(_ entry: Entry, _ reason: Reason, _ plain: String) {
+    let wasRouted = !entry.clients.isEmpty
+    let stats = wasRouted ? metrics.service(entry.service) : metrics.service(Self.unroutedService)
+    route(
+      entry.request, .failed(reason, explanation: plain), service: entry.service, stats: stats,
+      contextDtab: entry.contextDtab)
+    replaceClients(of: entry, with: [])
+    guard mayExplain, let binding = entry.binding else { return }
+    let generation = entry.generation
+    Task { @ControlActor [weak self, weak entry] in
+      guard let interpreter = self?.interpreter else { return }
+      let explanation = await interpreter.delegate(binding.path, overrides: binding.overrides, timeoutMilliseconds: 200)
+      guard let self, let entry, entry.generation == generation else { return }
+      self.route(
+        entry.request, .failed(reason, explanation: explanation.summary(plain)), service: entry.service, stats: stats,
+        contextDtab: entry.contextDtab)
+    }
+  }
+
+  private var mayExplain: Bool {
+    let second = Clock.now.nanoseconds / 1_000_000_000
+    if second != explanationSecond {
+      explanationSecond = second
+      explanationsLeft = Self.explanationsPerSecond
+    }
+    explanationsLeft -= 1
+    return explanationsLeft >= 0
+  }
+
+  private func route(
+    _ request: BindRequest, _ outcome: RouteSnapshot.Outcome, service: String, stats: [ServiceStats],
+    contextDtab: String
+  ) {
+    let snapshot = RouteSnapshot(
+      outcome: outcome, service: service, serviceStats: stats[request.worker], contextDtab: contextDtab)
+    send(request.worker, .route(router: index, entry: request.entry, snapshot))
+  }
+
+  // MARK: Clients
+
+  private func client(for bound: BoundName) -> ClientControl {
+    if let client = clients[bound.id], client.source === bound.endpoints { return client }
+    let client = ClientControl(
+      id: ids.next(), path: bound.id, source: bound.endpoints, stats: metrics.client(bound.id.description)
+    ) { [weak self] client in
+      self?.endpointsChanged(client)
+    }
+    clients[bound.id] = client
+    return client
+  }
+
+  private func endpointsChanged(_ client: ClientControl) {
+    guard client.isKnown else { return }
+    for worker in 0..<workerCount {
+      send(worker, .endpoints(router: index, client: client.id, client.source.current.endpoints))
+    }
+  }
+
+  private func replaceClients(of entry: Entry, with new: [ClientControl]) {
+    let old = entry.clients
+    entry.clients = new
+    for client in old { dereference(client) }
+  }
+
+  private func dereference(_ client: ClientControl) {
+    client.references -= 1
+    guard client.references == 0 else { return }
+    if clients[client.path] === client {
+      clients[client.path] = nil
+      metrics.dropClient(client.name)
+    }
+  }
+
+  /// Bound ids in use with what is known of their endpoints, sorted by name.
+  var clientStates: [(name: String, endpoints: EndpointSet, staleSince: MonotonicInstant?)] {
+    clients.values.sorted { $0.name < $1.name }.map { ($0.name, $0.source.current, $0.source.staleSince) }
+  }
+}
+
+/// Numbers clients uniquely over all routers of the process.
+@ControlActor
+final class ClientIDs {
+  private var last = 0
+  nonisolated init() {}
+  func next() -> Int {
+    last += 1
+    return last
+  }
+}
+
+extension Reason {
+  init(_ failure: BindFailure) {
+    switch failure {
+    case .tooDeep: self = .bindTooDeep
+    case .tooManyNodes: self = .bindTooManyNodes
+    case .namer: self = .bindNamerError
+    }
+  }
+}
+
+extension Namers.Explanation {
+  /// The route that binding took, a step a line, for the body of an answer.
+  func summary(_ plain: String) -> String {
+    var lines = [plain]
+    for step in root.route {
+      let node = step.node
+      var line = "  \(node.path)"
+      if let dentry = node.dentry { line += "   by \(dentry.dentry)  (entry \(dentry.index + 1))" }
+      if let message = node.message { line += "   \(message)" }
+      lines.append(line)
+      if let near = nearNames[node.path], !near.isEmpty {
+        lines.append("  near: " + near.map(\.description).joined(separator: ", "))
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+}

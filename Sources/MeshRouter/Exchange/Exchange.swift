@@ -1,0 +1,746 @@
+import Balancers
+import HTTP
+import MeshBase
+import Net
+import Telemetry
+
+/// One request and its response: carries out what `ExchangeMachine` decides. Pooled by the worker and reused.
+///
+/// Between `begin` and its end it belongs to one server connection; while an attempt is out, to one client connection.
+/// Heads are parsed in the worker's scratch, so nothing here points into received bytes after a call has returned.
+final class Exchange: TimerOwner {
+  unowned(unsafe) let worker: Worker
+  private var machine = ExchangeMachine(isIdempotent: false)
+  private var server: ServerConnection?
+  private var router: RouterRuntime!
+  private var entry: BindEntry?
+  private var branch: BindEntry.Branch?
+  private var slot = 0
+  private var tried = SlotSet()
+  private var connection: ClientConnection?
+  /// Set by a connection that is being made for this exchange.
+  var connecting: ClientConnection?
+  private var waitingPool: EndpointPool?
+
+  private(set) var method = Method.get
+  private var isHTTP10 = false
+  private var requestKeepsAlive = true
+  var upgradeWanted = false
+  private var requestBody = BodyReader.ended
+  private var requestIsComplete = false
+  /// The request's head as sent on, up to where the lines of the branch follow.
+  let requestHead = ByteBuffer(minimumCapacity: 512)
+  var commonLength = 0
+  private var headIsPending = false
+  private var isDriving = false
+
+  private var status = 0
+  private var responseEncoding = ResponseEncoding.raw
+  private var responseKeepsAlive = true
+  private var callerFinished = false
+  private var backendFinished = false
+
+  private var startedAt = MonotonicInstant(nanoseconds: 0)
+  private var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
+  private var attemptIsOut = false
+  private(set) var lastMoved = MonotonicInstant(nanoseconds: 0)
+  private var bindTimer = TimerID.none
+  private var attemptTimer = TimerID.none
+  private var totalTimer = TimerID.none
+  private var responseBytes: UInt64 = 0
+  private var triedAddresses: [SocketAddress] = []
+  /// The request's head as it came; only when there is an access log.
+  private var logHead: ByteBuffer?
+
+  /// How body bytes go to the caller.
+  private enum ResponseEncoding { case none, raw, chunked }
+
+  private static let bindTag: UInt8 = 0
+  private static let attemptTag: UInt8 = 1
+  private static let totalTag: UInt8 = 2
+  /// Bodies up to this size are copied behind the head and sent in one piece; larger ones go as a second vector.
+  private static let copyMax = 4_096
+
+  init(worker: Worker) { self.worker = worker }
+
+  private var now: MonotonicInstant { worker.loop.now }
+
+  // MARK: Begin
+
+  /// Takes the request that is parsed in `worker.requestHead`; `head` are its bytes.
+  func begin(_ connection: ServerConnection, _ head: UnsafeRawBufferPointer) {
+    server = connection
+    router = connection.server.router
+    startedAt = now
+    lastMoved = now
+    connection.server.stats.requestBegan()
+    method = worker.requestHead.method
+    isHTTP10 = worker.requestHead.minorVersion == 0
+    requestKeepsAlive = worker.requestHead.keepAlive
+    requestBody = BodyReader(worker.requestHead.framing, limits: router.limits)
+    if requestBody.hasEnded { takeWholeRequest() }
+    machine = ExchangeMachine(isIdempotent: method.isIdempotent)
+    if router.accessLog != nil {
+      let copy = worker.takeBuffer()
+      copy.append(head)
+      logHead = copy
+    }
+    isDriving = true
+    admit(connection, head)
+    isDriving = false
+  }
+
+  private func admit(_ connection: ServerConnection, _ head: UnsafeRawBufferPointer) {
+    let configuration = connection.server.configuration
+    if let limit = connection.server.requestLimit {
+      guard limit.tryEnter() else {
+        return fail(.serverMaxConnections, detail: "maxConcurrentRequests is \(limit.max).")
+      }
+      holdsRequestLimit = true
+    }
+    if worker.requestHead.viaCount > 0 && worker.requestHead.viaCount > configuration.maxCallDepth {
+      return fail(
+        .loopViaLimit,
+        detail: "\(worker.requestHead.viaCount) Via elements; maxCallDepth is \(configuration.maxCallDepth).")
+    }
+    if method == .connect && !configuration.allowConnect {
+      return fail(.decodeUnsupported, detail: "CONNECT is off; `allowConnect: true` on the server turns it on.")
+    }
+    if method == .options || method == .trace, let hops = worker.requestHead.maxForwards(head), hops == 0 {
+      return answerMaxForwards(head)
+    }
+    let key = worker.keyScratch
+    key.removeAll()
+    let identified = router.identify(worker, head, clearContext: configuration.clearContext, into: key)
+    guard case .name(let consumed) = identified else {
+      return identified == .badPath
+        ? fail(.identifyBadPath, detail: "What the identifier read is not a valid path.")
+        : fail(.identifyNone, detail: router.identifierHelp)
+    }
+    writeHead(head, consumedPath: consumed, configuration: configuration, connection: connection)
+    if let total = router.configuration.service.totalTimeoutMilliseconds {
+      totalTimer = worker.loop.schedule(self, tag: Self.totalTag, at: now.advanced(byMilliseconds: UInt64(total)))
+    }
+    perform(machine.handle(.identified))
+  }
+
+  private var holdsRequestLimit = false
+
+  private func takeWholeRequest() {
+    requestIsComplete = true
+    server?.requestComplete()
+  }
+
+  // MARK: The machine's wishes
+
+  private func perform(_ action: ExchangeMachine.Action) {
+    switch action {
+    case .wait: break
+    case .bind: bind()
+    case .pick: pick()
+    case .connect: connect(fresh: method == .connect)
+    case .send: send()
+    case .requeue(let reason): requeue(after: reason)
+    case .resend: resend()
+    case .answer(let reason): answer(reason)
+    case .breakOff(let reason): breakOff(reason)
+    case .finish: finish()
+    }
+  }
+
+  private func bind() {
+    let entry = router.entry(for: worker.keyScratch.readable)
+    entry.inFlight += 1
+    self.entry = entry
+    switch entry.state {
+    case .bound:
+      entry.stats?.requestBegan()
+      perform(machine.handle(.bound))
+    case .failed(let reason, _):
+      entry.stats?.requestBegan()
+      perform(machine.handle(.failed(reason)))
+    case .pending:
+      entry.waiters.append(self)
+      let limit = UInt64(router.configuration.bindingTimeoutMilliseconds)
+      bindTimer = worker.loop.schedule(self, tag: Self.bindTag, at: now.advanced(byMilliseconds: limit))
+    }
+  }
+
+  /// The control thread has answered for a name that this exchange waited for.
+  func bindAnswered() {
+    worker.loop.cancel(bindTimer)
+    guard let entry else { return }
+    entry.stats?.requestBegan()
+    switch entry.state {
+    case .failed(let reason, _): perform(machine.handle(.failed(reason)))
+    default: perform(machine.handle(.bound))
+    }
+  }
+
+  private func pick() {
+    guard let entry else { return }
+    if branch == nil {
+      // The tree may have changed to a failure while a requeue was on its way.
+      guard case .bound = entry.state else { return perform(machine.handle(.failed(.bindNeg))) }
+      branch = entry.drawBranch(using: &worker.random)
+    }
+    guard let client = branch?.client else { return perform(machine.handle(.failed(.pickNoEndpoints))) }
+    client.reviveRested()
+    guard let slot = client.balancer.pick(at: now, using: &worker.random, hash: 0, avoiding: tried) else {
+      return perform(machine.handle(.failed(.pickNoEndpoints)))
+    }
+    self.slot = slot
+    client.balancer.begin(slot, at: now)
+    client.stats.attemptBegan()
+    attemptStartedAt = now
+    attemptIsOut = true
+    perform(machine.handle(.picked))
+  }
+
+  private func connect(fresh: Bool) {
+    guard let client = branch?.client else { return }
+    let pool = client.pool(of: slot)
+    switch pool.lease(for: self, fresh: fresh) {
+    case .ready(let connection): connected(connection, reused: true)
+    case .waiting: waitingPool = pool
+    case .overload: perform(machine.handle(.failed(.pickOverload)))
+    case .failed(let reason): connectFailed(reason)
+    }
+  }
+
+  func connected(_ connection: ClientConnection, reused: Bool) {
+    self.connection = connection
+    connecting = nil
+    waitingPool = nil
+    perform(machine.handle(.connected(reused: reused)))
+  }
+
+  func connectFailed(_ reason: Reason) {
+    connecting = nil
+    waitingPool = nil
+    if let client = branch?.client {
+      if reason != .pickOverload && reason != .pickNoEndpoints { client.rest(slot) }
+      if triedAddresses.count < 8 { triedAddresses.append(client.balancer.address(of: slot)) }
+    }
+    perform(machine.handle(.connectFailed(reason)))
+  }
+
+  private func requeue(after reason: Reason) {
+    guard let client = branch?.client else { return }
+    tried.insert(slot)
+    endAttempt(failed: reason)
+    // Every endpoint has been tried once, or the budget is spent: the caller hears of it.
+    guard tried.count < client.balancer.pickableCount, client.requeueBudget.tryWithdraw(at: now) else {
+      return perform(machine.requeueRefused(reason))
+    }
+    client.stats.requeued()
+    entry?.stats?.retry(.requeue, .sent)
+    pick()
+  }
+
+  private func resend() {
+    connection?.abandon()
+    connection = nil
+    headIsPending = false
+    branch?.client?.stats.requeued()
+    entry?.stats?.retry(.requeue, .sent)
+    connect(fresh: true)
+  }
+
+  private func send() {
+    guard let connection, let branch, let client = branch.client else { return }
+    client.requeueBudget.deposit(at: now)
+    if method == .connect { return openConnectTunnel(connection) }
+    requestHead.truncate(to: commonLength)
+    branch.headerLines.withUnsafeBytes { requestHead.append($0) }
+    requestHead.append("\r\n")
+    headIsPending = true
+    if let limit = client.configuration.requestAttemptTimeoutMilliseconds {
+      worker.loop.cancel(attemptTimer)
+      attemptTimer = worker.loop.schedule(self, tag: Self.attemptTag, at: now.advanced(byMilliseconds: UInt64(limit)))
+    }
+    guard !isDriving else { return }  // the server connection goes on with the body and then flushes
+    server?.resumeInput()
+    flushRequest()
+  }
+
+  // MARK: Request bytes
+
+  /// Whether the backend's side can take request bytes now.
+  var takesRequestBytes: Bool {
+    guard let connection else { return false }
+    switch machine.state {
+    case .awaitingResponse, .relaying, .tunnelling: return !connection.isBlocked
+    default: return false
+    }
+  }
+
+  /// Sends the head if it still waits for body bytes to travel with.
+  @inline(__always)
+  func flushRequest() {
+    guard headIsPending, let connection else { return }
+    headIsPending = false
+    branch?.client?.stats.sent(bytes: requestHead.count)
+    connection.write(requestHead.readable)
+  }
+
+  /// Passes on what there is of the request's body; the number of bytes used.
+  func relayRequest(_ bytes: UnsafeRawBufferPointer) -> Int {
+    guard let connection else { return 0 }
+    lastMoved = now
+    _ = machine.handle(.bodyConsumed)
+    switch requestBody {
+    case .ended, .untilClose: return 0
+    case .length(let left):
+      let count = Int(min(left, UInt64(bytes.count)))
+      let part = UnsafeRawBufferPointer(rebasing: bytes[..<count])
+      requestBody = left == UInt64(count) ? .ended : .length(left - UInt64(count))
+      if requestBody.hasEnded { takeWholeRequest() }
+      writeRequest(part, to: connection)
+      return count
+    case .chunked(var decoder):
+      requestBody = .ended
+      let out = worker.requestScratch
+      out.removeAll()
+      var offset = 0
+      while true {
+        let step = decoder.next(bytes, from: offset)
+        offset = step.consumedTo
+        switch step.event {
+        case .data(let range):
+          out.appendChunk(UnsafeRawBufferPointer(rebasing: bytes[range]))
+          continue
+        case .needMore:
+          requestBody = .chunked(decoder)
+        case .end:
+          out.appendLastChunk(trailers: decoder.trailers)
+          takeWholeRequest()
+        case .failed(let error):
+          // Nothing of what came with the fault is passed on; the backend sees a cut-off request.
+          fail(error.reason, status: error.status, detail: "\(error)")
+          return bytes.count
+        }
+        break
+      }
+      writeRequest(out.readable, to: connection)
+      return offset
+    }
+  }
+
+  private func writeRequest(_ part: UnsafeRawBufferPointer, to connection: ClientConnection) {
+    if headIsPending {
+      headIsPending = false
+      branch?.client?.stats.sent(bytes: requestHead.count + part.count)
+      connection.write(requestHead.readable, part)
+    } else {
+      branch?.client?.stats.sent(bytes: part.count)
+      connection.write(part)
+    }
+  }
+
+  func requestOutputDrained() {
+    lastMoved = now
+    server?.resumeInput()
+  }
+
+  // MARK: Response
+
+  /// A 1xx other than 101.
+  func informational(_ head: UnsafeRawBufferPointer) {
+    guard !isHTTP10, let server else { return }  // RFC 9110 §15.2: never to HTTP/1.0
+    let out = worker.scratch
+    out.append("HTTP/1.1 ")
+    out.append(decimal: worker.responseHead.status)
+    out.append(" ")
+    out.append(head[worker.responseHead.reason])
+    out.append("\r\n")
+    worker.responseHead.appendForwardable(head, skipping: [], to: out)
+    out.append("\r\n")
+    server.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
+    out.removeAll()
+  }
+
+  /// The final response's head is in `worker.responseHead`; `head` are its bytes.
+  func responseBegan(_ head: UnsafeRawBufferPointer) {
+    _ = machine.handle(.responseBegan)
+    worker.loop.cancel(attemptTimer)
+    worker.loop.cancel(totalTimer)
+    status = worker.responseHead.status
+    writeResponseHead(head)
+  }
+
+  private func writeResponseHead(_ head: UnsafeRawBufferPointer) {
+    guard let server else { return }
+    let out = worker.scratch
+    let isClearing = server.server.configuration.clearContext
+    var skip = KnownHeaderSet()
+    if isClearing { skip = .l5d }
+    // RFC 9110 §8.6: a 204 has no Content-Length, whatever the backend says.
+    if status == 204 { skip.insert(.contentLength) }
+    let emptied = isClearing && worker.responseHead.index(of: .l5dErr) != nil
+    if emptied { skip.insert(.contentLength) }
+    responseKeepsAlive = requestKeepsAlive && !server.mustClose
+    switch worker.responseHead.framing {
+    case .none: responseEncoding = .none
+    case .length: responseEncoding = .raw
+    case .chunked, .untilClose:
+      responseEncoding = isHTTP10 ? .raw : .chunked
+      if isHTTP10 { responseKeepsAlive = false }
+    }
+    if worker.responseHead.minorVersion == 1, let first = worker.responseHead.fields.first {
+      out.append(UnsafeRawBufferPointer(rebasing: head[..<first.line.start]))
+    } else {
+      out.append("HTTP/1.1 ")
+      out.append(decimal: status)
+      out.append(" ")
+      out.append(head[worker.responseHead.reason])
+      out.append("\r\n")
+    }
+    worker.responseHead.appendForwardable(head, skipping: skip, to: out)
+    if emptied {
+      if responseEncoding != .none { out.append("Content-Length: 0\r\n") }
+      responseEncoding = .none
+    } else if responseEncoding == .chunked {
+      out.append("Transfer-Encoding: chunked\r\n")
+    }
+    if worker.responseHead.index(of: .date) == nil { worker.appendDate(to: out) }
+    if isClearing {
+      out.append("Via: 1.1 meshrouter\r\n")
+    } else {
+      out.append(
+        status < 500
+          ? "Via: 1.1 meshrouter\r\nl5d-success-class: 1.0\r\n" : "Via: 1.1 meshrouter\r\nl5d-success-class: 0.0\r\n")
+    }
+    if !responseKeepsAlive {
+      out.append("Connection: close\r\n")
+    } else if isHTTP10 {
+      out.append("Connection: keep-alive\r\n")
+    }
+    out.append("\r\n")
+  }
+
+  @inline(__always)
+  func responseBody(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.count > 0 else { return }
+    lastMoved = now
+    responseBytes += UInt64(bytes.count)
+    let out = worker.scratch
+    switch responseEncoding {
+    case .none: return
+    case .raw:
+      if bytes.count <= Self.copyMax {
+        out.append(bytes)
+      } else {
+        server?.send(out.readable, bytes)
+        out.removeAll()
+      }
+    case .chunked:
+      if bytes.count <= Self.copyMax {
+        out.appendChunk(bytes)
+      } else {
+        out.append(hex: UInt64(bytes.count))
+        out.append("\r\n")
+        server?.send(out.readable, bytes)
+        out.removeAll()
+        out.append("\r\n")
+      }
+    }
+  }
+
+  func responseTrailers(_ decoder: ChunkedDecoder) {
+    guard responseEncoding == .chunked else { return }
+    worker.scratch.appendLastChunk(trailers: decoder.trailers)
+    responseEncoding = .none
+  }
+
+  /// Hands to the caller what this turn's bytes came to, and stops reading the backend while the caller lags.
+  func flushResponse() {
+    let out = worker.scratch
+    if out.count > 0 {
+      server?.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
+      out.removeAll()
+    }
+    if let server, server.isBlocked { connection?.pause() }
+  }
+
+  func responseOutputDrained() {
+    lastMoved = now
+    connection?.resume()
+  }
+
+  /// The whole response is in. `canReuse`: as far as the backend is concerned, the connection may serve another.
+  func responseEnded(canReuse: Bool) {
+    if responseEncoding == .chunked { worker.scratch.append("0\r\n\r\n") }
+    flushResponse()
+    guard server != nil else { return }  // the caller's side broke over the last write
+    backendMayBeReused = canReuse && requestIsComplete && !(connection?.isBlocked ?? true)
+    perform(machine.handle(.completed))
+  }
+
+  private var backendMayBeReused = false
+
+  func badResponse(_ error: H1Error?) {
+    failureDetail =
+      error.map { "The response is malformed: \($0)" }
+      ?? "The response came out of turn (1xx flood or unasked 2xx to CONNECT)."
+    perform(machine.handle(.failed(.relayBadResponse)))
+  }
+
+  private var failureDetail: String?
+
+  func backendLost() { perform(machine.handle(.backendLost)) }
+
+  func timedOut(_ reason: Reason) { perform(machine.handle(.failed(reason))) }
+
+  override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
+    switch tag {
+    case Self.bindTag: perform(machine.handle(.failed(.bindTimeout)))
+    case Self.attemptTag: perform(machine.handle(.failed(.outcomeAttemptTimeout)))
+    default: perform(machine.handle(.failed(.outcomeTotalTimeout)))
+    }
+  }
+
+  // MARK: Tunnels
+
+  /// A 101 from the backend; false if it was not asked for, and the exchange has ended over it.
+  func switchingProtocols(_ head: UnsafeRawBufferPointer) -> Bool {
+    guard upgradeWanted, requestIsComplete, let server, let protocols = worker.responseHead.value(of: .upgrade) else {
+      failureDetail = "101 Switching Protocols was not asked for, or names no protocol."
+      perform(machine.handle(.failed(.relayBadResponse)))
+      return false
+    }
+    let out = worker.scratch
+    out.append("HTTP/1.1 101 Switching Protocols\r\n")
+    worker.responseHead.appendForwardable(head, skipping: .l5d, to: out)
+    out.append("Connection: upgrade\r\nUpgrade: ")
+    out.append(head[protocols])
+    out.append("\r\nVia: 1.1 meshrouter\r\n\r\n")
+    status = 101
+    enterTunnel(server)
+    return true
+  }
+
+  private func openConnectTunnel(_ connection: ClientConnection) {
+    guard let server else { return }
+    let out = worker.scratch
+    out.append("HTTP/1.1 200 OK\r\nVia: 1.1 meshrouter\r\n\r\n")
+    status = 200
+    connection.enterTunnel()
+    enterTunnel(server)
+    flushResponse()
+  }
+
+  private func enterTunnel(_ server: ServerConnection) {
+    _ = machine.handle(.tunnelOpened)
+    worker.loop.cancel(attemptTimer)
+    worker.loop.cancel(totalTimer)
+    responseEncoding = .raw
+    responseKeepsAlive = false
+    server.tunnelOpened()
+    worker.loop.deferToEndOfTurn(server)  // bytes of the new protocol may be at hand already
+  }
+
+  func tunnelFromCaller(_ bytes: UnsafeRawBufferPointer) {
+    lastMoved = now
+    branch?.client?.stats.sent(bytes: bytes.count)
+    connection?.write(bytes)
+  }
+
+  func tunnelFromBackend(_ bytes: UnsafeRawBufferPointer) { responseBody(bytes) }
+
+  /// One side has nothing more to say; the other is told, and may go on.
+  func tunnelEndedByCaller() {
+    callerFinished = true
+    connection?.finishOutput()
+    if backendFinished { perform(machine.handle(.completed)) }
+  }
+
+  func tunnelEndedByBackend() {
+    backendFinished = true
+    server?.finishOutput()
+    if callerFinished { perform(machine.handle(.completed)) }
+  }
+
+  // MARK: End
+
+  private func finish() {
+    let isTunnel = status == 101 || method == .connect
+    let success = status < 500
+    let microseconds = now.nanoseconds(since: startedAt) / 1_000
+    if attemptIsOut, let client = branch?.client {
+      attemptIsOut = false
+      client.stats.attemptEnded(
+        status: status, success: success, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
+      if isTunnel {
+        client.attemptAbandoned(slot)  // how long a tunnel lived says nothing about latency
+      } else {
+        client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success)
+      }
+    }
+    let ended = connection
+    connection = nil
+    if let ended {
+      if backendMayBeReused && !isTunnel { ended.giveBack() } else { ended.abandon() }
+    }
+    entry?.stats?.requestEnded(success: success, microseconds: microseconds)
+    server?.server.stats.requestEnded(status: status, success: success, microseconds: microseconds)
+    log(reason: nil)
+    let server = server
+    let keepAlive = responseKeepsAlive && requestIsComplete
+    reset()
+    if isTunnel { server?.tunnelClosed() } else { server?.exchangeEnded(keepAlive: keepAlive) }
+  }
+
+  /// Ends the attempt that is out, if one is, as failed.
+  private func endAttempt(failed reason: Reason) {
+    guard attemptIsOut, let client = branch?.client else { return }
+    attemptIsOut = false
+    client.stats.attemptFailed(reason, status: status, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
+    if reason == .relayResetByClient || reason == .pickOverload {
+      client.attemptAbandoned(slot)
+    } else {
+      client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
+    }
+  }
+
+  /// A failure found by the exchange itself before any attempt.
+  private func fail(_ reason: Reason, status: Int? = nil, detail: String) {
+    failureDetail = detail
+    failureStatus = status
+    perform(machine.handle(.failed(reason)))
+  }
+
+  private var failureStatus: Int?
+
+  private func answer(_ reason: Reason) {
+    guard let server else { return }
+    let out = worker.scratch
+    out.removeAll()
+    let keepAlive = requestKeepsAlive && requestIsComplete && !server.mustClose && reason.stage != .decode
+    status = failureStatus ?? reason.status
+    FailureAnswer(
+      reason: reason, status: status, router: router.label, host: worker.hostName, name: entry?.path,
+      client: branch?.client?.name, tried: attemptedAddresses, detail: failureDetail ?? explanation
+    ).write(to: out, keepAlive: keepAlive, isHead: method == .head, retryable: reason.neverProcessed)
+    server.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
+    responseBytes = UInt64(out.count)
+    out.removeAll()
+    concludeFailure(reason, status: status)
+    let connection = server
+    reset()
+    connection.exchangeEnded(keepAlive: keepAlive)
+  }
+
+  /// A request that the router answers by itself, as the protocol asks.
+  func answerLocally(fields: String, body: [UInt8]) {
+    guard let server else { return }
+    let out = worker.scratch
+    responseKeepsAlive = requestKeepsAlive && requestIsComplete && !server.mustClose
+    status = 200
+    out.append("HTTP/1.1 200 OK\r\n")
+    worker.appendDate(to: out)
+    out.append(fields)
+    out.append("Content-Length: ")
+    out.append(decimal: body.count)
+    out.append("\r\nVia: 1.1 meshrouter\r\n")
+    if !responseKeepsAlive { out.append("Connection: close\r\n") }
+    out.append("\r\n")
+    body.withUnsafeBytes { out.append($0) }
+    flushResponse()
+    perform(machine.handle(.completed))
+  }
+
+  private var attemptedAddresses: [SocketAddress] {
+    var addresses = triedAddresses
+    if attemptIsOut, let client = branch?.client { addresses.append(client.balancer.address(of: slot)) }
+    return addresses
+  }
+
+  private var explanation: String? {
+    if case .failed(_, let text)? = entry?.state { return text }
+    return nil
+  }
+
+  private func breakOff(_ reason: Reason) {
+    worker.scratch.removeAll()
+    concludeFailure(reason, status: status)
+    let connection = server
+    reset()
+    connection?.breakOff()
+  }
+
+  /// The caller closed or reset its connection, which is gone already.
+  func callerGone() {
+    _ = machine.handle(.failed(.relayResetByClient))
+    worker.scratch.removeAll()
+    concludeFailure(.relayResetByClient, status: status == 0 ? 499 : status)
+    reset()
+  }
+
+  /// Counts the failure and lets go of the backend.
+  private func concludeFailure(_ reason: Reason, status: Int) {
+    let microseconds = now.nanoseconds(since: startedAt) / 1_000
+    endAttempt(failed: reason)
+    let ended = connection
+    connection = nil
+    ended?.abandon()
+    let making = connecting
+    connecting = nil
+    making?.exchangeLeft()
+    waitingPool?.cancelWait(self)
+    waitingPool = nil
+    if let entry {
+      if let index = entry.waiters.firstIndex(where: { $0 === self }) {
+        entry.waiters.remove(at: index)
+      } else {
+        entry.stats?.requestFailed(reason, microseconds: microseconds)
+      }
+    }
+    server?.server.stats.requestFailed(reason, status: status, microseconds: microseconds)
+    log(reason: reason)
+  }
+
+  private func log(reason: Reason?) {
+    guard let logHead else { return }
+    router.accessLog?.record(
+      AccessLogEntry(
+        head: logHead.readable, peer: server?.peer, status: status, bytes: responseBytes, reason: reason,
+        name: entry?.path ?? "-", client: branch?.client?.name,
+        endpoint: attemptedAddresses.last ?? lastAddress, microseconds: now.nanoseconds(since: startedAt) / 1_000,
+        requeues: machine.requeues),
+      worker: worker)
+  }
+
+  private var lastAddress: SocketAddress? { nil }
+
+  private func reset() {
+    worker.loop.cancel(bindTimer)
+    worker.loop.cancel(attemptTimer)
+    worker.loop.cancel(totalTimer)
+    if holdsRequestLimit {
+      server?.server.requestLimit?.leave()
+      holdsRequestLimit = false
+    }
+    entry?.inFlight -= 1
+    entry = nil
+    branch = nil
+    server = nil
+    if let logHead { worker.giveBack(logHead) }
+    logHead = nil
+    tried = SlotSet()
+    if !triedAddresses.isEmpty { triedAddresses = [] }
+    requestBody = .ended
+    requestIsComplete = false
+    headIsPending = false
+    upgradeWanted = false
+    status = 0
+    responseBytes = 0
+    responseEncoding = .raw
+    backendMayBeReused = false
+    callerFinished = false
+    backendFinished = false
+    failureDetail = nil
+    failureStatus = nil
+    worker.giveBack(self)
+  }
+}

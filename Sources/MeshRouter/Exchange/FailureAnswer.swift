@@ -1,0 +1,64 @@
+import HTTP
+import MeshBase
+
+/// The answer that the router makes by itself when a request cannot be served: what went wrong, where, and what an
+/// operator does next.
+struct FailureAnswer {
+  var reason: Reason
+  var status: Int
+  var router: String
+  var host: String
+  /// Logical name, once identified.
+  var name: String?
+  /// Bound id, once picked.
+  var client: String?
+  var tried: [SocketAddress] = []
+  var detail: String?
+
+  /// Body bytes are cut beyond this.
+  static let bodyBytesMax = 8_192
+
+  /// Writes a whole response. `retryable`: the request surely was not processed.
+  func write(to out: ByteBuffer, keepAlive: Bool, isHead: Bool, retryable: Bool) {
+    let body = Array(text.utf8.prefix(Self.bodyBytesMax))
+    out.appendStatusLine(status)
+    out.append("l5d-err: ")
+    out.append(errorField)
+    out.append("\r\n")
+    if retryable { out.append("l5d-retryable: true\r\n") }
+    if status == 503 { out.append("Retry-After: 1\r\n") }
+    if status == 405 { out.append("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, PATCH\r\n") }
+    out.append("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ")
+    out.append(decimal: body.count)
+    out.append("\r\nVia: 1.1 meshrouter\r\n")
+    if !keepAlive { out.append("Connection: close\r\n") }
+    out.append("\r\n")
+    if !isHead { body.withUnsafeBytes { out.append($0) } }
+  }
+
+  /// `bind.neg; name=/svc/nope; router=http; host=node-17`. Names are in printed form, so every byte is visible ASCII.
+  private var errorField: String {
+    var text = reason.rawValue
+    if let name { text += "; name=\(name)" }
+    if let client { text += "; client=\(client)" }
+    return text + "; router=\(router); host=\(host)"
+  }
+
+  private var text: String {
+    var lines = ["\(name ?? "request"): \(reason.meaning) (\(reason.rawValue))"]
+    lines.append("router \(router) on \(host)")
+    if let client { lines.append("bound to \(client)") }
+    if !tried.isEmpty { lines.append("tried " + tried.map(\.description).joined(separator: ", ")) }
+    if let detail { lines.append(detail) }
+    if let name, name.hasPrefix("/"), reason.stage == .bind || reason.stage == .pick || reason.stage == .connect {
+      lines.append("next:  meshrouter dtab lookup '\(name)'")
+    }
+    lines.append("more:  meshrouter errors \(reason.rawValue)")
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+extension Reason {
+  /// The stage in which it goes wrong; `nil` for `server.` and `loop.`, which concern the process as a whole.
+  var stage: Stage? { Stage(rawValue: String(rawValue.prefix { $0 != "." })) }
+}

@@ -1,0 +1,41 @@
+import HTTP
+import MeshBase
+
+extension RouterRuntime {
+  /// Writes the bind cache's key for the request in `worker.requestHead`: its name and, after a NUL byte, the dtab
+  /// that it brings along unless `clearContext`.
+  @inline(__always)
+  func identify(
+    _ worker: Worker, _ head: UnsafeRawBufferPointer, clearContext: Bool, into key: ByteBuffer
+  ) -> Identifier.Result {
+    var result = Identifier.Result.none
+    for identifier in identifiers {
+      result = identifier.identify(&worker.requestHead, head, into: key)
+      if result != .none { break }
+    }
+    let overrides: KnownHeaderSet = [.l5dDtab, .l5dCtxDtab]
+    if !clearContext, !worker.requestHead.block.present.isDisjoint(with: overrides), case .name = result {
+      appendOverrides(worker.requestHead, head, to: key)
+    }
+    return result
+  }
+
+  /// `l5d-ctx-dtab` before `l5d-dtab`, since later entries have precedence; several fields of a name in their order.
+  @inline(never)
+  private func appendOverrides(_ request: RequestHead, _ head: UnsafeRawBufferPointer, to key: ByteBuffer) {
+    var separator: StaticString = "\0"
+    for name in [KnownHeader.l5dCtxDtab, .l5dDtab] {
+      for field in request.fields where field.id == name {
+        var value = head[field.value][...]
+        while let last = value.last, last == UInt8(ascii: ";") || last == UInt8(ascii: " ") { value = value.dropLast() }
+        guard !value.isEmpty else { continue }
+        key.append(separator)
+        key.append(UnsafeRawBufferPointer(rebasing: value))
+        separator = "\n;"
+      }
+    }
+  }
+
+  /// What the identifiers of this router need to see.
+  var identifierHelp: String { identifiers.map(\.help).joined(separator: "; or ") + "." }
+}

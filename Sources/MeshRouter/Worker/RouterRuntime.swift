@@ -1,0 +1,119 @@
+import Balancers
+import Config
+import HTTP
+import MeshBase
+import Net
+import Resilience
+import Telemetry
+
+/// One router on one worker: its names and clients. Confined to the worker.
+final class RouterRuntime {
+  let index: Int
+  /// Workers that share what is configured per process, such as budgets.
+  let workerCount: Int
+  let label: String
+  let configuration: Configuration.Router
+  let limits: H1Limits
+  let identifiers: [Identifier]
+  let stats: RouterStats
+  let accessLog: AccessLogWriter?
+  unowned(unsafe) let worker: Worker
+  private(set) var cache: BindCache
+  private(set) var clients: [Int: Client] = [:]
+  private var entries: [UInt64: BindEntry] = [:]
+  private var nextEntry: UInt64 = 1
+  private let hashSeed: UInt64
+
+  init(plan: RouterPlan, worker: Worker) {
+    index = plan.index
+    workerCount = plan.workerCount
+    configuration = plan.configuration
+    label = plan.configuration.label
+    stats = plan.stats
+    accessLog = plan.accessLog
+    self.worker = worker
+    limits = H1Limits(
+      lineBytesMax: configuration.maxInitialLineKilobytes * 1_024,
+      headBytesMax: (configuration.maxInitialLineKilobytes + configuration.maxHeadersKilobytes) * 1_024)
+    identifiers = configuration.identifiers.map { Identifier($0, dstPrefix: plan.configuration.dstPrefix) }
+    cache = BindCache(capacity: configuration.bindingCache.paths)
+    hashSeed = worker.random.next()
+  }
+
+  /// The entry for the key, asking the control thread for it if it is new.
+  @inline(__always)
+  func entry(for key: UnsafeRawBufferPointer) -> BindEntry {
+    let hash = byteHash(key, seed: hashSeed)
+    if let entry = cache.find(key, hash: hash) {
+      entry.lastUsed = worker.loop.now
+      return entry
+    }
+    return makeEntry(key, hash: hash)
+  }
+
+  private func makeEntry(_ key: UnsafeRawBufferPointer, hash: UInt64) -> BindEntry {
+    stats.bindCache(.path, .misses)
+    if cache.count >= cache.capacity, let victim = cache.leastUseful() {
+      stats.bindCache(.path, .evicts)
+      drop(victim)
+    }
+    let entry = BindEntry(id: nextEntry, hash: hash, key: Array(key), now: worker.loop.now)
+    nextEntry += 1
+    cache.insert(entry)
+    entries[entry.id] = entry
+    let parts = entry.key.split(separator: 0, maxSplits: 1)
+    worker.tellControl(
+      .bind(
+        BindRequest(
+          worker: worker.index, router: index, entry: entry.id, path: Array(parts[0]),
+          overrides: parts.count > 1 ? Array(parts[1]) : [])))
+    return entry
+  }
+
+  private func drop(_ entry: BindEntry) {
+    cache.remove(entry)
+    entries[entry.id] = nil
+    entry.close()
+    worker.tellControl(.release(worker: worker.index, router: index, entry: entry.id))
+  }
+
+  /// Takes over a new tree, and sends those who waited for it on their way.
+  func update(entry id: UInt64, _ snapshot: RouteSnapshot) {
+    guard let entry = entries[id] else { return }
+    entry.update(snapshot) { client(for: $0) }
+    let waiters = entry.waiters
+    entry.waiters.removeAll()
+    for exchange in waiters { exchange.bindAnswered() }
+  }
+
+  func updateEndpoints(client id: Int, _ endpoints: [Endpoint]) { clients[id]?.update(endpoints) }
+
+  private func client(for snapshot: ClientSnapshot) -> Client {
+    if let client = clients[snapshot.id] {
+      return client
+    }
+    let client = Client(snapshot, router: self)
+    clients[snapshot.id] = client
+    return client
+  }
+
+  func clientUnreferenced(_ client: Client) { clients[client.id] = nil }
+
+  /// Housekeeping, about once a second: idle names and connections past their time.
+  func sweep(now: MonotonicInstant) {
+    let ttl = UInt64(configuration.bindingCache.idleTtlSeconds) * 1_000_000_000
+    if now.nanoseconds > ttl {
+      for entry in cache.idle(since: MonotonicInstant(nanoseconds: now.nanoseconds - ttl)) {
+        stats.bindCache(.path, .expires)
+        drop(entry)
+      }
+    }
+    for client in clients.values { client.sweep(now: now) }
+  }
+
+  func inspectClients() -> [ClientInspection] { clients.values.map { $0.inspect(now: worker.loop.now) } }
+
+  func closeAll() {
+    for client in clients.values { client.closeAll() }
+  }
+}

@@ -1,0 +1,41 @@
+import MeshBase
+import Net
+import Telemetry
+
+/// What the control thread tells a worker. Values only.
+enum WorkerMessage: Sendable {
+  case route(router: Int, entry: UInt64, RouteSnapshot)
+  case endpoints(router: Int, client: Int, [Endpoint])
+  /// Take no new connections, close idle ones, let requests end; say so when none is left.
+  case drain
+  /// Close everything and end the thread.
+  case stop
+  case inspectClients(router: Int, reply: @Sendable ([ClientInspection]) -> Void)
+  /// Write the wake-up of this moment to the reply; used to wait until earlier messages are in force.
+  case barrier(@Sendable () -> Void)
+}
+
+/// What a worker tells the control thread.
+enum ControlMessage: Sendable {
+  case bind(BindRequest)
+  /// The worker forgot the entry.
+  case release(worker: Int, router: Int, entry: UInt64)
+  case drained(worker: Int)
+  case stopped(worker: Int)
+}
+
+/// One client as one worker sees it, for state pages and `why`.
+struct ClientInspection: Sendable {
+  struct Endpoint: Sendable {
+    var address: SocketAddress
+    var weight: Double
+    var costNanoseconds: Double
+    var outstanding: Int
+    var idleConnections: Int
+    var openConnections: Int
+    var isDraining: Bool
+    var status: String
+  }
+  var name: String
+  var endpoints: [Endpoint]
+}

@@ -1,0 +1,51 @@
+import Config
+import MeshBase
+import Net
+import Synchronization
+import Telemetry
+
+/// Everything a worker is started with. Immutable.
+struct WorkerPlan: Sendable {
+  var index: Int
+  var hostName: String
+  var routers: [RouterPlan]
+  var stats: WorkerStats
+}
+
+struct RouterPlan: Sendable {
+  var index: Int
+  var workerCount: Int
+  var configuration: Configuration.Router
+  var stats: RouterStats
+  var servers: [ServerPlan]
+  var accessLog: AccessLogWriter?
+}
+
+struct ServerPlan: Sendable {
+  var configuration: Configuration.Server
+  var address: SocketAddress
+  /// A listening socket of this worker's own (SO_REUSEPORT); the worker closes it.
+  var listener: Int32
+  var stats: ServerStats
+  var connectionLimit: SharedLimit?
+  var requestLimit: SharedLimit?
+}
+
+/// A count that all workers share against one limit. Exists only where a limit is configured, so that the usual
+/// request touches nothing shared.
+final class SharedLimit: Sendable {
+  let max: Int
+  private let count = Atomic<Int>(0)
+
+  init(max: Int) { self.max = max }
+
+  /// Takes one if there is one left; each success is followed by one `leave`.
+  func tryEnter() -> Bool {
+    let (_, now) = count.add(1, ordering: .relaxed)
+    if now <= max { return true }
+    count.subtract(1, ordering: .relaxed)
+    return false
+  }
+
+  func leave() { count.subtract(1, ordering: .relaxed) }
+}
