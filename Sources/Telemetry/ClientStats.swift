@@ -34,11 +34,11 @@ public final class ClientStats: StatsBlock, @unchecked Sendable {
     @inlinable static var updates: Int { 24 }
     @inlinable static var status: Int { 25 }
     @inlinable static var latency: Int { status + StatusWords.count }
-    @inlinable static var connectLatency: Int { latency + HistogramScale.wordCount }
-    @inlinable static var reasons: Int { connectLatency + HistogramScale.wordCount }
+    @inlinable static var connectLatency: Int { latency + HistogramWords.wordCount }
+    @inlinable static var reasons: Int { connectLatency + HistogramWords.wordCount }
   }
 
-  public init() { super.init(wordCount: Word.reasons + ReasonWords.count) }
+  public init() { super.init(wordCount: Word.reasons + ReasonWords.count, histograms: Self.histograms) }
 
   @inlinable public func attemptBegan() { add(Word.pending) }
 

@@ -31,7 +31,7 @@ public final class ControlHistogram {
 }
 
 private final class ControlHistogramBlock: StatsBlock, @unchecked Sendable {
-  init() { super.init(wordCount: HistogramScale.wordCount) }
+  init() { super.init(wordCount: HistogramWords.wordCount, histograms: [0]) }
 
   var histogram: HistogramWords { HistogramWords(words) }
 }

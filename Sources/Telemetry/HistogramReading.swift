@@ -1,3 +1,5 @@
+import CMeshShims
+
 /// Room for one histogram summed over workers, used again and again while a page is written.
 final class HistogramScratch {
   var buckets = [UInt64](repeating: 0, count: HistogramScale.bucketCount)
@@ -6,16 +8,23 @@ final class HistogramScratch {
   /// The histogram whose words begin at `base`. Returns whether anything was ever recorded; if not, `buckets` is left
   /// as it was.
   func read(_ words: WordColumns, _ base: Int) -> Bool {
-    sum = words.sum(base + HistogramScale.sumWord)
-    // Only zeros add nothing to the sum, and they are in bucket 0.
-    if sum == 0 && words.sum(base) == 0 { return false }
-    buckets.withUnsafeMutableBufferPointer { buckets in
-      for bucket in buckets.indices { buckets[bucket] = words.load(0, base + bucket) }
-      for column in 1..<max(1, words.count) {
-        for bucket in buckets.indices { buckets[bucket] &+= words.load(column, base + bucket) }
+    sum = words.sum(base + HistogramWords.sumWord)
+    var isEmpty = true
+    for place in 0..<HistogramWords.chunkCount {
+      for column in 0..<words.count {
+        guard let chunk = words.histogram(column, base).published(place) else { continue }
+        if isEmpty {
+          buckets.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+          isEmpty = false
+        }
+        let first = place << HistogramWords.chunkShift
+        let end = min(first + HistogramWords.chunkBuckets, HistogramScale.bucketCount)
+        buckets.withUnsafeMutableBufferPointer { buckets in
+          for bucket in first..<end { buckets[bucket] &+= mesh_word_load(chunk + (bucket - first)) }
+        }
       }
     }
-    return true
+    return !isEmpty
   }
 
   func snapshot(_ words: WordColumns, _ base: Int) -> HistogramSnapshot {

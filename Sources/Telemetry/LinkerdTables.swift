@@ -87,7 +87,7 @@ extension RouterStats: ScopeStats {
 
 extension WorkerStats: ScopeStats {
   static let histograms =
-    [Word.loopDelay] + Stage.allCases.map { Word.stages + $0.ordinal * HistogramScale.wordCount }
+    [Word.loopDelay] + Stage.allCases.map { Word.stages + $0.ordinal * HistogramWords.wordCount }
 
   /// linkerd has no workers; in the same style, under `worker/N`.
   static let linkerd = LinkerdPlan<WorkerStats>([

@@ -139,7 +139,7 @@ extension MetricsRegistry {
     page.gauge(.clientInFlight, scopes, Word.pending)
     page.family(.clientConnectDuration, scopes) { scope, family, out in
       family.begin(&out, suffix: "_sum", scope.labels)
-      out.decimal(scope.sum(Word.connectLatency + HistogramScale.sumWord), 6)
+      out.decimal(scope.sum(Word.connectLatency + HistogramWords.sumWord), 6)
       out.byte(10)
       family.begin(&out, suffix: "_count", scope.labels)
       out.number(scope.sum(Word.connects))

@@ -1,6 +1,8 @@
 /// What one worker counts for one router besides requests: its bind caches.
 public final class RouterStats: StatsBlock, @unchecked Sendable {
-  public init() { super.init(wordCount: BindCache.allCases.count * BindCacheEvent.allCases.count) }
+  public init() {
+    super.init(wordCount: BindCache.allCases.count * BindCacheEvent.allCases.count, histograms: Self.histograms)
+  }
 
   @inlinable static func word(_ cache: BindCache, _ event: BindCacheEvent) -> Int {
     cache.rawValue * 6 + event.rawValue

@@ -20,10 +20,10 @@ public final class ServerStats: StatsBlock, @unchecked Sendable {
     /// Statuses of requests that failed for a reason, so that each request is in exactly one of the two.
     @inlinable static var reasonStatus: Int { status + StatusWords.count }
     @inlinable static var latency: Int { reasonStatus + StatusWords.count }
-    @inlinable static var reasons: Int { latency + HistogramScale.wordCount }
+    @inlinable static var reasons: Int { latency + HistogramWords.wordCount }
   }
 
-  public init() { super.init(wordCount: Word.reasons + ReasonWords.count) }
+  public init() { super.init(wordCount: Word.reasons + ReasonWords.count, histograms: Self.histograms) }
 
   @inlinable public func connectionOpened() {
     add(Word.connects)

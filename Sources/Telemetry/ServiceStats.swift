@@ -14,7 +14,7 @@ public final class ServiceStats: StatsBlock, @unchecked Sendable {
     @inlinable static var budgetBalance: Int { 9 }
     @inlinable static var budgetCapacity: Int { 10 }
     @inlinable static var latency: Int { 11 }
-    @inlinable static var reasons: Int { latency + HistogramScale.wordCount }
+    @inlinable static var reasons: Int { latency + HistogramWords.wordCount }
 
     @inlinable static func retry(_ kind: RetryKind, _ outcome: RetryOutcome) -> Int {
       let k =
@@ -30,7 +30,7 @@ public final class ServiceStats: StatsBlock, @unchecked Sendable {
     }
   }
 
-  public init() { super.init(wordCount: Word.reasons + ReasonWords.count) }
+  public init() { super.init(wordCount: Word.reasons + ReasonWords.count, histograms: Self.histograms) }
 
   @inlinable public func requestBegan() { add(Word.pending) }
 

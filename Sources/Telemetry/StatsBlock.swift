@@ -8,16 +8,18 @@ import MeshBase
 /// The control thread makes it; the last holder's release frees it, worker or not.
 public class StatsBlock: @unchecked Sendable {
   @usableFromInline final let words: UnsafeMutablePointer<UInt64>
-  final let wordCount: Int
+  /// Where histograms begin.
+  private let histograms: [Int]
 
-  init(wordCount: Int) {
-    self.wordCount = wordCount
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: wordCount * 8, alignment: 64)
-    words = raw.bindMemory(to: UInt64.self, capacity: wordCount)
-    words.initialize(repeating: 0, count: wordCount)
+  init(wordCount: Int, histograms: [Int]) {
+    self.histograms = histograms
+    words = allocateZeroedWords(wordCount)
   }
 
-  deinit { UnsafeMutableRawPointer(words).deallocate() }
+  deinit {
+    for base in histograms { HistogramWords(words + base).free() }
+    UnsafeMutableRawPointer(words).deallocate()
+  }
 
   @inlinable final func add(_ word: Int, _ amount: UInt64 = 1) { mesh_word_add(words + word, amount) }
   /// Gauges go down by adding −1 modulo 2⁶⁴; the reader takes the sum as signed.

@@ -15,6 +15,8 @@ struct WordColumns {
 
   func load(_ column: Int, _ word: Int) -> UInt64 { mesh_word_load(columns[column] + word) }
 
+  func histogram(_ column: Int, _ base: Int) -> HistogramWords { HistogramWords(columns[column] + base) }
+
   func sum(_ word: Int) -> UInt64 {
     var total: UInt64 = 0
     for column in 0..<count { total &+= load(column, word) }

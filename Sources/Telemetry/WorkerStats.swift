@@ -8,10 +8,12 @@ public final class WorkerStats: StatsBlock, @unchecked Sendable {
     @inlinable static var turns: Int { 1 }
     @inlinable static var accessLogDropped: Int { 2 }
     @inlinable static var loopDelay: Int { 3 }
-    @inlinable static var stages: Int { loopDelay + HistogramScale.wordCount }
+    @inlinable static var stages: Int { loopDelay + HistogramWords.wordCount }
   }
 
-  public init() { super.init(wordCount: Word.stages + Stage.allCases.count * HistogramScale.wordCount) }
+  public init() {
+    super.init(wordCount: Word.stages + Stage.allCases.count * HistogramWords.wordCount, histograms: Self.histograms)
+  }
 
   /// One turn of the event loop: the time from waking to sleeping again, and how long the first event had to wait
   /// behind the turn before it.
@@ -24,7 +26,7 @@ public final class WorkerStats: StatsBlock, @unchecked Sendable {
   /// Time spent in one stage of one request. Stages are timed on sampled requests only, so this is a distribution
   /// and its count is that of samples.
   @inlinable public func stage(_ stage: Stage, nanoseconds: UInt64) {
-    HistogramWords(words + Word.stages + stage.ordinal * HistogramScale.wordCount).record(nanoseconds)
+    HistogramWords(words + Word.stages + stage.ordinal * HistogramWords.wordCount).record(nanoseconds)
   }
 
   @inlinable public func accessLogLineDropped() { add(Word.accessLogDropped) }

@@ -36,7 +36,7 @@ struct LinkerdPageTests {
       if name != current { #expect(seen.insert(name).inserted, "\(name) comes twice") }
       current = name
     }
-    guard let verdict = try run("/usr/bin/promtool", ["check", "metrics"], input: page.text()) else { return }
+    guard let verdict = try run("/usr/bin/promtool", "check metrics", input: page.text()) else { return }
     // 3: linkerd's names break the naming rules; 1: the page could not be read.
     #expect(verdict.status == 3, "\(verdict.output)")
   }

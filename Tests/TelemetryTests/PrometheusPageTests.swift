@@ -78,7 +78,7 @@ struct PrometheusPageTests {
   @Test("promtool finds nothing to complain of")
   func promtool() throws {
     let page = busyRegistry().prometheusPage().text()
-    guard let verdict = try run("/usr/bin/promtool", ["check", "metrics"], input: page) else { return }
+    guard let verdict = try run("/usr/bin/promtool", "check metrics", input: page) else { return }
     #expect(verdict.status == 0, "\(verdict.output)")
     #expect(verdict.output.isEmpty, "\(verdict.output)")
   }
@@ -89,7 +89,7 @@ struct PrometheusPageTests {
     _ = registry.router("a\"b").service("/svc/x\\y\"z\nend")
     let page = registry.prometheusPage().text()
     #expect(page.contains(#"{router="a\"b",service="/svc/x\\y\"z\nend",result="success"} 0"#))
-    if let verdict = try run("/usr/bin/promtool", ["check", "metrics"], input: page) {
+    if let verdict = try run("/usr/bin/promtool", "check metrics", input: page) {
       #expect(verdict.status == 0, "\(verdict.output)")
     }
   }

@@ -24,4 +24,16 @@ struct StatsLayoutTests {
       }
     }
   }
+
+  @Test("each event of each bind cache has a word of its own")
+  func bindCacheWords() {
+    let words = BindCache.allCases.flatMap { cache in BindCacheEvent.allCases.map { RouterStats.word(cache, $0) } }
+    #expect(words.sorted() == Array(0..<BindCache.allCases.count * BindCacheEvent.allCases.count))
+  }
+
+  @Test("each retry's kind and outcome has a word of its own, below those of the budget")
+  func retryWords() {
+    let words = RetryKind.allCases.flatMap { kind in RetryOutcome.allCases.map { ServiceStats.Word.retry(kind, $0) } }
+    #expect(words.sorted() == Array(ServiceStats.Word.retries..<ServiceStats.Word.budgetBalance))
+  }
 }

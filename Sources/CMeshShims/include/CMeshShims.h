@@ -14,6 +14,9 @@ static inline void mesh_word_add(uint64_t *word, uint64_t amount) {
 }
 static inline void mesh_word_store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
 static inline uint64_t mesh_word_load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+/// For a word that is an address: who acquires it sees what was written before it was published.
+static inline void mesh_word_publish(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+static inline uint64_t mesh_word_acquire(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
 /// Nanoseconds on CLOCK_MONOTONIC.
 static inline uint64_t mesh_monotonic_nanoseconds(void) {

@@ -1,5 +1,3 @@
-import CMeshShims
-
 /// The arithmetic of a log-linear histogram: eight equal buckets per power of two.
 ///
 /// A value of 1…2³²−1 lands in a bucket which is at most 1/8 as wide as its lowest value, whatever the magnitude;
@@ -11,9 +9,6 @@ import CMeshShims
 public enum HistogramScale {
   @inlinable public static var bucketCount: Int { 240 }
   @inlinable public static var valueMax: UInt64 { 0xFFFF_FFFF }
-  /// One word per bucket, and the sum of all values behind them.
-  @inlinable public static var wordCount: Int { bucketCount + 1 }
-  @inlinable static var sumWord: Int { bucketCount }
 
   /// Always below `bucketCount`.
   @inlinable public static func bucket(of value: UInt64) -> Int {
@@ -31,19 +26,4 @@ public enum HistogramScale {
 
   /// The largest value that lands in `bucket`.
   @inlinable public static func upperBound(of bucket: Int) -> UInt64 { lowerBound(of: bucket + 1) - 1 }
-}
-
-/// The words of one histogram within a scope's block; one worker writes them, the control thread reads.
-@frozen
-public struct HistogramWords {
-  @usableFromInline let base: UnsafeMutablePointer<UInt64>
-
-  @inlinable init(_ base: UnsafeMutablePointer<UInt64>) { self.base = base }
-
-  /// Two additions; the bucket comes from one count of leading zeros. Owning worker only.
-  @inlinable public func record(_ value: UInt64) {
-    // The bucket is below `bucketCount` for every input, so it stays within the region.
-    mesh_word_add(base + HistogramScale.bucket(of: value), 1)
-    mesh_word_add(base + HistogramScale.sumWord, Swift.min(value, HistogramScale.valueMax))
-  }
 }
