@@ -154,7 +154,7 @@ private final class SharedBinding {
   private(set) var outcome: BindState<BoundName> = .pending
   private(set) var lastGood: (tree: NameTree<BoundName>, since: MonotonicInstant)?
   let observers = Observers()
-  private weak var interpreter: Interpreter?
+  private let interpreter: Interpreter
   /// What the outcome rests on.
   private var dependencies: [Path: Dependency] = [:]
   private var isDirty = false
@@ -178,11 +178,10 @@ private final class SharedBinding {
   func invalidate() {
     guard !isDirty else { return }
     isDirty = true
-    interpreter?.rebindLater(self)
+    interpreter.rebindLater(self)
   }
 
   func rebind() {
-    guard let interpreter else { return }
     var used: [Path: Dependency] = [:]
     outcome = interpreter.outcome(of: key) { path in
       let dependency = dependencies[path] ?? watch(path, interpreter)

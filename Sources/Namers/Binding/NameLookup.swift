@@ -61,8 +61,8 @@ public protocol Namer: AnyObject {
   var kind: String { get }
   /// `rest` is the path behind the prefix. The namer watches what the answer depends on while the lookup is held.
   func lookup(_ rest: Path) -> NameLookup
-  /// Some of the names it could bind, prefix included, for "did you mean". Cheap; need not be complete.
-  func knownNames(limit: Int) -> [Path]
+  /// Names it could bind where it could not bind `rest`, prefix included, for "did you mean". Cheap; need not be complete.
+  func knownNames(like rest: Path, limit: Int) -> [Path]
   func state() -> NamerState
   /// Called once when the namer becomes part of a registry.
   func joined(_ registry: NamerRegistry)

@@ -34,8 +34,10 @@ final class AresDriver {
   /// Names with fewer dots are tried in the search domains first.
   private(set) var dotsMin = 1
 
-  /// `servers` empty: those of /etc/resolv.conf. Throws the text of what c-ares said.
-  init(servers: [SocketAddress], attemptTimeoutMilliseconds: Int, attempts: Int) throws(ResolverError) {
+  /// `servers` empty: those of the file at `resolvConf`. Throws the text of what c-ares said.
+  init(
+    servers: [SocketAddress], resolvConf: String, attemptTimeoutMilliseconds: Int, attempts: Int
+  ) throws(ResolverError) {
     var options = ares_options()
     options.timeout = Int32(clamping: attemptTimeoutMilliseconds)
     options.tries = Int32(clamping: attempts)
@@ -48,8 +50,12 @@ final class AresDriver {
           .watch(socket, readable: readable != 0, writable: writable != 0)
       }
     }
-    let mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB
-    let status = ares_init_options(&channel, &options, mask)
+    let mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF
+    // The path is copied.
+    let status = resolvConf.withCString { path in
+      options.resolvconf_path = UnsafeMutablePointer(mutating: path)
+      return ares_init_options(&channel, &options, mask)
+    }
     guard status == ARES_SUCCESS, let channel else { throw ResolverError(Self.text(status)) }
     if !servers.isEmpty {
       let list = servers.map(\.description).joined(separator: ",")

@@ -18,6 +18,8 @@ public final class Resolver {
     public var servers: [SocketAddress] = []
     public var hostsPath = "/etc/hosts"
     public var resolvConfPath = "/etc/resolv.conf"
+    /// Whether it has changed is looked at no more often than this.
+    public var resolvConfCheckMilliseconds: UInt64 = 5_000
     /// Bounds of an answer's time to live. linkerd asks every 5 s whatever the answer says.
     public var ttlMillisecondsMin: UInt64 = 1_000
     public var ttlMillisecondsMax: UInt64 = 300_000
@@ -36,7 +38,6 @@ public final class Resolver {
 
   /// Names at one time; beyond, a new name fails.
   static let namesMax = 50_000
-  private static let resolvConfCheckMilliseconds: UInt64 = 5_000
 
   let options: Options
   private let hosts: HostsFile
@@ -137,7 +138,7 @@ public final class Resolver {
   private func currentDriver() -> AresDriver? {
     let now = Clock.now
     if options.servers.isEmpty,
-      resolvConfChecked.map({ now.nanoseconds(since: $0) / 1_000_000 >= Self.resolvConfCheckMilliseconds }) ?? true
+      resolvConfChecked.map({ now.nanoseconds(since: $0) / 1_000_000 >= options.resolvConfCheckMilliseconds }) ?? true
     {
       resolvConfChecked = now
       let status = (try? FileSystem.status(options.resolvConfPath)) ?? nil
@@ -150,7 +151,8 @@ public final class Resolver {
     if let driver { return driver }
     do throws(ResolverError) {
       driver = try AresDriver(
-        servers: options.servers, attemptTimeoutMilliseconds: options.attemptTimeoutMilliseconds,
+        servers: options.servers, resolvConf: options.resolvConfPath,
+        attemptTimeoutMilliseconds: options.attemptTimeoutMilliseconds,
         attempts: options.attempts)
     } catch {
       driverFailure = "resolver: \(error)"

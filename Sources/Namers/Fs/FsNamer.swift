@@ -78,28 +78,19 @@ public final class FsNamer: Namer {
   /// Called by walks and files when they met a directory the kernel does not watch.
   func watchMayHaveFailed() { schedulePoll() }
 
-  public func knownNames(limit: Int) -> [Path] {
-    var names: [Path] = []
-    var budget = limit
-    collectNames(root, prefix, depth: 0, &budget, &names)
-    return names
-  }
-
-  private static let knownNamesDepthMax = 4
-
-  private func collectNames(_ directory: String, _ path: Path, depth: Int, _ budget: inout Int, _ names: inout [Path]) {
-    guard depth < Self.knownNamesDepthMax, let entries = try? FileSystem.list(directory) else { return }
-    for entry in entries where !entry.hasPrefix(".") {
-      guard budget > 0 else { return }
-      budget -= 1
-      let full = directory + "/" + entry
-      guard let status = (try? FileSystem.status(full)) ?? nil else { continue }
-      if status.isDirectory {
-        collectNames(full, path.appending(Label(entry)), depth: depth + 1, &budget, &names)
-      } else {
-        names.append(path.appending(Label(entry)))
-      }
+  /// What stands in the directory where the walk ended.
+  public func knownNames(like rest: Path, limit: Int) -> [Path] {
+    var directory = root
+    var path = prefix
+    for label in rest.labels {
+      guard let name = FsWalk.fileName(label),
+        let status = (try? FileSystem.status(directory + "/" + name)) ?? nil, status.isDirectory
+      else { break }
+      directory += "/" + name
+      path = path.appending(label)
     }
+    let names = (try? FileSystem.list(directory)) ?? []
+    return names.filter { !$0.hasPrefix(".") }.prefix(limit).map { path.appending(Label($0)) }
   }
 
   public func state() -> NamerState {

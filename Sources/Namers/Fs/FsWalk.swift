@@ -94,7 +94,8 @@ final class FsWalk {
     tokens.append(namer.watch.directory(directory).observe(name) { [weak self] in self?.happened($0) })
   }
 
-  private static func fileName(_ label: Label) -> String? {
+  /// `nil` for what cannot be, or must not be taken for, an entry of a directory.
+  static func fileName(_ label: Label) -> String? {
     let bytes = label.bytes
     if bytes == [0x2e] || bytes == [0x2e, 0x2e] || bytes.contains(UInt8(ascii: "/")) || bytes.contains(0) {
       return nil

@@ -66,10 +66,14 @@ public final class NamerRegistry {
 
   /// Names like this one that a namer could bind, for an answer of `neg`.
   public func nearPaths(to path: Path, limit: Int = 3) -> [Path] {
-    let candidates = namers.flatMap { namer -> [Path] in
-      // A namer that is not meant at all has nothing to say, but its prefix may be what was misspelt.
-      path.hasPrefix(namer.prefix) ? namer.knownNames(limit: Self.knownNamesMax) : [namer.prefix]
-    }
+    let inCharge = namers.filter { path.hasPrefix($0.prefix) }
+    // Where no namer is in charge, it may be a prefix that was misspelt.
+    let candidates =
+      inCharge.isEmpty
+      ? namers.map(\.prefix)
+      : inCharge.flatMap {
+        $0.knownNames(like: path.dropFirst($0.prefix.count), limit: Self.knownNamesMax)
+      }
     var found: [String: Path] = [:]
     for candidate in candidates where candidate.count <= path.count {
       found[candidate.description] = candidate

@@ -40,7 +40,9 @@ public final class StaticNamer: Namer {
     return source
   }
 
-  public func knownNames(limit: Int) -> [Path] { names.keys.sorted().prefix(limit).map { prefix + $0 } }
+  public func knownNames(like rest: Path, limit: Int) -> [Path] {
+    names.keys.sorted().prefix(limit).map { prefix + $0 }
+  }
 
   public func state() -> NamerState {
     NamerState(
