@@ -261,21 +261,3 @@ extension Reason {
     }
   }
 }
-
-extension Namers.Explanation {
-  /// The route that binding took, a step a line, for the body of an answer.
-  func summary(_ plain: String) -> String {
-    var lines = [plain]
-    for step in root.route {
-      let node = step.node
-      var line = "  \(node.path)"
-      if let dentry = node.dentry { line += "   by \(dentry.dentry)  (entry \(dentry.index + 1))" }
-      if let message = node.message { line += "   \(message)" }
-      lines.append(line)
-      if let near = nearNames[node.path], !near.isEmpty {
-        lines.append("  near: " + near.map(\.description).joined(separator: ", "))
-      }
-    }
-    return lines.joined(separator: "\n")
-  }
-}

@@ -2,20 +2,33 @@ import HTTP
 import MeshBase
 
 extension RouterRuntime {
-  /// Writes the bind cache's key for the request in `worker.requestHead`: its name and, after a NUL byte, the dtab
-  /// that it brings along unless `clearContext`.
+  /// Writes the bind cache's key for the request in `worker.requestHead`.
   @inline(__always)
   func identify(
     _ worker: Worker, _ head: UnsafeRawBufferPointer, clearContext: Bool, into key: ByteBuffer
   ) -> Identifier.Result {
+    identifiers.identify(&worker.requestHead, head, clearContext: clearContext, into: key)
+  }
+
+  /// What the identifiers of this router need to see.
+  var identifierHelp: String { identifiers.map(\.help).joined(separator: "; or ") + "." }
+}
+
+extension [Identifier] {
+  /// Writes the request's name by the first identifier that can tell it and, after a NUL byte, the dtab that the
+  /// request brings along unless `clearContext`.
+  @inline(__always)
+  func identify(
+    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, clearContext: Bool, into key: ByteBuffer
+  ) -> Identifier.Result {
     var result = Identifier.Result.none
-    for identifier in identifiers {
-      result = identifier.identify(&worker.requestHead, head, into: key)
+    for identifier in self {
+      result = identifier.identify(&request, head, into: key)
       if result != .none { break }
     }
     let overrides: KnownHeaderSet = [.l5dDtab, .l5dCtxDtab]
-    if !clearContext, !worker.requestHead.block.present.isDisjoint(with: overrides), case .name = result {
-      appendOverrides(worker.requestHead, head, to: key)
+    if !clearContext, !request.block.present.isDisjoint(with: overrides), case .name = result {
+      appendOverrides(request, head, to: key)
     }
     return result
   }
@@ -35,7 +48,4 @@ extension RouterRuntime {
       }
     }
   }
-
-  /// What the identifiers of this router need to see.
-  var identifierHelp: String { identifiers.map(\.help).joined(separator: "; or ") + "." }
 }
