@@ -39,19 +39,19 @@ extension Decoding {
 
   private mutating func checkAddresses(_ configuration: Configuration) {
     // The admin server comes first in the list, and the later of two is told.
-    var taken: [(address: SocketAddress, owner: String)] = []
+    var taken: [UInt16: [(address: SocketAddress, owner: String)]] = [:]
     func address(_ ip: String, _ port: Int, _ path: String) -> SocketAddress? {
       guard port != 0, isSound(path + ".port"), isSound(path + ".ip") else { return nil }
       return SocketAddress(ip: ip, port: UInt16(port))
     }
     if let address = address(configuration.admin.ip, configuration.admin.port, "admin") {
-      taken.append((address, "admin"))
+      taken[address.port] = [(address, "admin")]
     }
     for (routerIndex, router) in configuration.routers.enumerated() {
       for (serverIndex, server) in router.servers.enumerated() {
         let path = path(router: routerIndex, server: serverIndex)
         guard let address = address(server.ip, server.port, path) else { continue }
-        if let other = taken.first(where: { Self.overlap($0.address, address) }) {
+        if let other = taken[address.port]?.first(where: { Self.overlap($0.address, address) }) {
           let how = other.address == address ? "already used by" : "within \(other.address) of"
           let wider = address.isUnspecified && !other.address.isUnspecified
           report(
@@ -59,7 +59,7 @@ extension Decoding {
             wider ? "\(address) takes in \(other.address) of \(other.owner)" : "\(address) is \(how) \(other.owner)",
             remedy: "Choose another port.")
         }
-        taken.append((address, path))
+        taken[address.port, default: []].append((address, path))
       }
     }
   }

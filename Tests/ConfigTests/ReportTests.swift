@@ -87,7 +87,7 @@ struct ReportTests {
     }
     // The bar is 50 ms for a release build; a debug build on a busy machine gets more.
     #if DEBUG
-      #expect(best < .milliseconds(1_500), "\(best)")
+      #expect(best < .milliseconds(5_000), "\(best)")
     #else
       #expect(best < .milliseconds(50), "\(best)")
     #endif

@@ -58,6 +58,8 @@ struct Key<Root: Sendable>: Sendable {
 struct ObjectTable<Root: Sendable>: Sendable {
   let make: @Sendable () -> Root
   let keys: [Key<Root>]
+  private let indices: [String: Int]
+  private let required: [Int]
   /// Fills in what depends on other keys. The set holds the names which were written.
   let finish: @Sendable (inout Root, Set<String>, KeyTrail, inout Decoding) -> Void
 
@@ -67,6 +69,8 @@ struct ObjectTable<Root: Sendable>: Sendable {
   ) {
     self.make = make
     self.keys = keys
+    indices = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1.shape.name, $0) })
+    required = keys.indices.filter { keys[$0].shape.isRequired }
     self.finish = finish
   }
 
@@ -115,7 +119,7 @@ struct ObjectTable<Root: Sendable>: Sendable {
         continue
       }
       if readElsewhere.contains(pair.key) { continue }
-      guard let key = keys.first(where: { $0.shape.name == pair.key }) else {
+      guard let key = indices[pair.key].map({ keys[$0] }) else {
         decoding.report(
           .error, .unknownKey, keyTrail, pair.keyPlace, "unknown key", remedy: remedy(for: pair.key, readElsewhere))
         continue
@@ -134,7 +138,7 @@ struct ObjectTable<Root: Sendable>: Sendable {
       key.read(pair.value, keyTrail, &decoding, &root)
       decoding.isSecret = wasSecret
     }
-    for key in keys where key.shape.isRequired && !written.contains(key.shape.name) {
+    for key in required.lazy.map({ keys[$0] }) where !written.contains(key.shape.name) {
       decoding.report(
         .error, .missingKey, trail, node.place, "the key \"\(key.shape.name)\" is missing", remedy: key.shape.meaning)
     }
