@@ -190,7 +190,7 @@ struct FieldScan {
         }
         var next = index
         while next < bytes.count, bytes[next] == 0x20 || bytes[next] == 0x09 { next &+= 1 }
-        if next == bytes.count { return .failed(H1Error(.badName, at: index)) }
+        if next == bytes.count { return .needMore }
         return .failed(H1Error(bytes[next] == UInt8(ascii: ":") ? .spaceBeforeColon : .badName, at: index))
       case UInt8(ascii: "\n"): return .failed(H1Error(.bareLF, at: index))
       case UInt8(ascii: "\r"):
