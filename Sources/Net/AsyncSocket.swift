@@ -29,6 +29,13 @@ public final class AsyncSocket {
     return AsyncSocket(channel)
   }
 
+  /// Connects to a Unix socket.
+  public static func connect(toUnixSocket path: String) throws -> AsyncSocket {
+    let channel = AsyncChannel(loop: ControlThread.shared.loop, descriptor: try Socket.connect(unixSocket: path))
+    try channel.register()
+    return AsyncSocket(channel)
+  }
+
   static func accepted(_ descriptor: consuming Descriptor) throws(SystemError) -> AsyncSocket {
     let channel = AsyncChannel(loop: ControlThread.shared.loop, descriptor: descriptor)
     try channel.register()
@@ -80,7 +87,8 @@ public final class AsyncSocket {
 @ControlActor
 public final class AsyncListener {
   private let channel: AcceptChannel
-  public let address: SocketAddress
+  /// `nil` for a Unix socket.
+  public let address: SocketAddress?
 
   /// Binds at once; each connection is handed to `onConnection` in a task of its own.
   public init(
@@ -90,6 +98,17 @@ public final class AsyncListener {
     let descriptor = try Socket.listen(on: address, backlog: 256)
     self.address = Socket.localAddress(descriptor.raw) ?? address
     channel = AcceptChannel(loop: ControlThread.shared.loop, descriptor: descriptor, onConnection: onConnection)
+    try channel.register()
+  }
+
+  /// The same on a Unix socket; see `Socket.listen(unixSocket:)`.
+  public init(
+    unixSocket path: String,
+    onConnection: @escaping @ControlActor @Sendable (AsyncSocket, SocketAddress?) async -> Void
+  ) throws {
+    address = nil
+    channel = AcceptChannel(
+      loop: ControlThread.shared.loop, descriptor: try Socket.listen(unixSocket: path), onConnection: onConnection)
     try channel.register()
   }
 

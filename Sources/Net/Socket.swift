@@ -79,7 +79,7 @@ public enum Socket {
   public static func listen(
     on address: SocketAddress, backlog: Int32 = 4096, reusePort: Bool = false
   ) throws(SystemError) -> Descriptor {
-    let descriptor = try create(isIPv4: address.isIPv4)
+    let descriptor = try create(domain: address.isIPv4 ? AF_INET : AF_INET6)
     setFlag(descriptor.raw, SOL_SOCKET, SO_REUSEADDR)
     if reusePort { setFlag(descriptor.raw, SOL_SOCKET, SO_REUSEPORT) }
     if !address.isIPv4 { setFlag(descriptor.raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY) }
@@ -89,9 +89,52 @@ public enum Socket {
     return descriptor
   }
 
+  /// A non-blocking listening Unix socket which its owner alone may use. A file left by a process that is gone is
+  /// replaced; one that somebody listens on is EADDRINUSE.
+  public static func listen(unixSocket path: String, backlog: Int32 = 256) throws(SystemError) -> Descriptor {
+    let descriptor = try create(domain: AF_UNIX)
+    var result = try withUnixAddress(path) { bind(descriptor.raw, $0, $1) }
+    if result != 0 && errno == EADDRINUSE {
+      let probe = try create(domain: AF_UNIX)
+      let isUsed = try withUnixAddress(path) { Glibc.connect(probe.raw, $0, $1) } == 0 || errno != ECONNREFUSED
+      if isUsed { throw SystemError("bind", code: EADDRINUSE, subject: path) }
+      unlink(path)
+      result = try withUnixAddress(path) { bind(descriptor.raw, $0, $1) }
+    }
+    if result != 0 { throw SystemError("bind", subject: path) }
+    if chmod(path, 0o600) != 0 { throw SystemError("chmod", subject: path) }
+    if Glibc.listen(descriptor.raw, backlog) != 0 { throw SystemError("listen", subject: path) }
+    return descriptor
+  }
+
+  /// Connects to a Unix socket, which is decided at once.
+  public static func connect(unixSocket path: String) throws(SystemError) -> Descriptor {
+    let descriptor = try create(domain: AF_UNIX)
+    if try withUnixAddress(path, { Glibc.connect(descriptor.raw, $0, $1) }) != 0 {
+      throw SystemError("connect", subject: path)
+    }
+    return descriptor
+  }
+
+  private static func withUnixAddress(
+    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+  ) throws(SystemError) -> Int32 {
+    var address = sockaddr_un()
+    let bytes = Array(path.utf8)
+    // The kernel's limit, with room for the final NUL.
+    guard !bytes.isEmpty, bytes.count < MemoryLayout.size(ofValue: address.sun_path), !bytes.contains(0) else {
+      throw SystemError("bind", code: ENAMETOOLONG, subject: path)
+    }
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+    }
+  }
+
   /// Begins to connect; the socket becomes writable when it is decided (`pendingError`).
   public static func connect(to address: SocketAddress, noDelay: Bool = true) throws(SystemError) -> Descriptor {
-    let descriptor = try create(isIPv4: address.isIPv4)
+    let descriptor = try create(domain: address.isIPv4 ? AF_INET : AF_INET6)
     if noDelay { setNoDelay(descriptor.raw) }
     let result = address.withSockaddr { Glibc.connect(descriptor.raw, $0, $1) }
     if result != 0 && errno != EINPROGRESS { throw SystemError("connect", subject: address.description) }
@@ -127,9 +170,9 @@ public enum Socket {
     return address.withPort(max(address.port, 1)).withSockaddr { Glibc.connect(descriptor.raw, $0, $1) } == 0
   }
 
-  private static func create(isIPv4: Bool) throws(SystemError) -> Descriptor {
+  private static func create(domain: Int32) throws(SystemError) -> Descriptor {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    let raw = socket(isIPv4 ? AF_INET : AF_INET6, kind, 0)
+    let raw = socket(domain, kind, 0)
     guard raw >= 0 else { throw SystemError("socket") }
     return Descriptor(owning: raw)
   }

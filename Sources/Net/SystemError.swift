@@ -31,3 +31,8 @@ extension SystemError {
   /// Whether a `FileLock` was refused because somebody else has it.
   public var isHeldLock: Bool { code == EWOULDBLOCK }
 }
+
+extension SystemError {
+  /// Whether a deadline ended the call.
+  public var isTimeout: Bool { code == ETIMEDOUT }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import MeshBase
+import Testing
+
+@testable import Net
+
+@Suite struct AsyncSocketTests {
+  private static let anyPort = SocketAddress.loopback(port: 0)
+
+  @Test("a large message goes through whole, with a slow reader and small buffers")
+  @ControlActor func echoes() async throws {
+    let message = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    let listener = try AsyncListener(on: Self.anyPort) { socket, _ in
+      while let bytes = try? await socket.read(max: 50_000), !bytes.isEmpty { try? await socket.write(bytes) }
+      socket.close()
+    }
+    let socket = try await AsyncSocket.connect(to: listener.address!)
+    let writer = Task { @ControlActor in
+      try await socket.write(message)
+      socket.shutdownWrite()
+    }
+    var received: [UInt8] = []
+    while true {
+      let bytes = try await socket.read(max: 10_000)
+      if bytes.isEmpty { break }
+      received += bytes
+    }
+    try await writer.value
+    #expect(received == message)
+    socket.close()
+    listener.close()
+  }
+
+  @Test("reading past the deadline, after closing or when cancelled throws")
+  @ControlActor func ends() async throws {
+    let listener = try AsyncListener(on: Self.anyPort) { socket, _ in
+      _ = try? await socket.read()
+    }
+    func code(_ body: @ControlActor (AsyncSocket) async throws -> Void) async throws -> Int32? {
+      let socket = try await AsyncSocket.connect(to: listener.address!)
+      do {
+        try await body(socket)
+        return nil
+      } catch let error as SystemError {
+        return error.code
+      }
+    }
+    let late = try await code { socket in
+      socket.setDeadline(Clock.now.advanced(byMilliseconds: 20))
+      _ = try await socket.read()
+    }
+    #expect(late == ETIMEDOUT)
+    let closed = try await code { socket in
+      Task { @ControlActor in socket.close() }
+      _ = try await socket.read()
+    }
+    #expect(closed == ECANCELED)
+    let cancelled = try await code { socket in
+      let reader = Task { @ControlActor in try await socket.read() }
+      await Task.yield()
+      reader.cancel()
+      _ = try await reader.value
+    }
+    #expect(cancelled == ECANCELED)
+    listener.close()
+  }
+
+  @Test("connecting to a closed port is refused")
+  @ControlActor func refused() async throws {
+    let listener = try AsyncListener(on: Self.anyPort) { _, _ in }
+    let address = listener.address!
+    listener.close()
+    try await ControlActor.sleep(milliseconds: 5)
+    await #expect { _ = try await AsyncSocket.connect(to: address) } throws: {
+      ($0 as? SystemError)?.code == ECONNREFUSED
+    }
+  }
+
+  @Test("a Unix socket serves its owner, replaces a dead one and spares a live one")
+  @ControlActor func unixSocket() async throws {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("s-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let first = try AsyncListener(unixSocket: path) { socket, _ in try? await socket.write([1, 2, 3]) }
+    #expect(throws: SystemError.self) { _ = try AsyncListener(unixSocket: path) { _, _ in } }
+    let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    #expect(mode == 0o600)
+    #expect(try await AsyncSocket.connect(toUnixSocket: path).read() == [1, 2, 3])
+    first.close()
+    let second = try AsyncListener(unixSocket: path) { socket, _ in try? await socket.write([4]) }
+    #expect(try await AsyncSocket.connect(toUnixSocket: path).read() == [4])
+    second.close()
+  }
+}
