@@ -7,7 +7,7 @@ public struct Explanation: Sendable {
   public var root: DelegationNode<BoundName>
   /// For paths that a namer answered with `neg`: names it could have bound.
   public var nearNames: [Path: [Path]]
-  /// The namers that had not answered when time was up.
+  /// Every namer had answered before time was up.
   public var isComplete: Bool
 }
 
@@ -31,7 +31,8 @@ extension Interpreter {
     }
   }
 
-  /// How many live bindings go through each entry of the dtab.
+  /// How many live bindings go through each entry of the dtab. Explains each of them, so it is for an operator's page,
+  /// not for a scrape.
   public func bindingsPerEntry() -> [Int] {
     var counts = [Int](repeating: 0, count: dtab.count)
     for binding in boundNames {
@@ -46,11 +47,14 @@ extension Interpreter {
   private func near(_ root: DelegationNode<BoundName>) -> [Path: [Path]] {
     var near: [Path: [Path]] = [:]
     for step in root.steps where step.node.kind == .neg && near[step.node.path] == nil {
-      let names = namers.nearPaths(to: step.node.path)
-      if !names.isEmpty { near[step.node.path] = names }
+      near[step.node.path] = namers.nearPaths(to: step.node.path)
+      if near.count == Self.nearPathsMax { break }
     }
-    return near
+    return near.filter { !$0.value.isEmpty }
   }
+
+  /// A search each; more help nobody.
+  private static let nearPathsMax = 8
 }
 
 private func delegateOnce(

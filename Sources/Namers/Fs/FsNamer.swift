@@ -21,7 +21,7 @@ public final class FsNamer: Namer {
   let log = Logger(label: "namer.fs")
   private let pollMilliseconds: UInt64?
   private var lookups = WeakTable<Path, NameLookup>()
-  private var sources = WeakTable<String, EndpointSource>()
+  private var sources = WeakTable<Path, EndpointSource>()
   private lazy var pollTimer = ControlTimer { [weak self] in self?.poll() }
   /// Where the kernel will not watch.
   private static let fallbackPollMilliseconds: UInt64 = 1_000
@@ -31,7 +31,9 @@ public final class FsNamer: Namer {
     prefix: Path = "/#/io.l5d.fs", rootDirectory: String, pollMilliseconds: UInt64? = nil, resolver: Resolver
   ) {
     self.prefix = prefix
-    root = rootDirectory.isEmpty ? "." : rootDirectory
+    var root = rootDirectory
+    while root.count > 1 && root.hasSuffix("/") { root.removeLast() }
+    self.root = root.isEmpty ? "." : root
     self.pollMilliseconds = pollMilliseconds
     self.resolver = resolver
   }
@@ -47,15 +49,14 @@ public final class FsNamer: Namer {
 
   /// The one source of the file at a place below the root; `relative` is the id's part behind the prefix.
   func source(_ relative: Path, at location: FsLocation) -> EndpointSource {
-    let key = relative.description
-    if let known = sources[key] {
+    if let known = sources[relative] {
       (known.feeder as? FsFile)?.move(to: location)
       return known
     }
     let source = EndpointSource()
     let file = FsFile(prefix + relative, at: location, namer: self, source)
     source.feeder = file
-    sources[key] = source
+    sources[relative] = source
     file.read()
     return source
   }

@@ -40,7 +40,7 @@ final class FsWalk {
     do throws(SystemError) {
       lookup.publish(try walk())
     } catch {
-      lookup.fail("\(error); the router's user must be able to read it")
+      lookup.fail("\(error); the router must be able to enter the directories of rootDir and to read its files")
     }
   }
 

@@ -20,13 +20,9 @@ public final class ObservationToken {
 /// Those who want to hear of a change, called in the order in which they came.
 @ControlActor
 final class Observers {
+  /// By ascending id.
   private var closures: [(id: UInt64, onChange: @ControlActor () -> Void)] = []
   private var nextID: UInt64 = 0
-  private let onIdle: (@ControlActor () -> Void)?
-
-  /// `onIdle` is called when the last observer has gone.
-  init(onIdle: (@ControlActor () -> Void)? = nil) { self.onIdle = onIdle }
-
   var isEmpty: Bool { closures.isEmpty }
   var count: Int { closures.count }
 
@@ -40,11 +36,21 @@ final class Observers {
   func notify() {
     let called = closures
     // One observer may end another's observation: then that one hears nothing more.
-    for (id, onChange) in called where closures.contains(where: { $0.id == id }) { onChange() }
+    for (id, onChange) in called where place(of: id) != nil { onChange() }
   }
 
   private func remove(_ id: UInt64) {
-    closures.removeAll { $0.id == id }
-    if closures.isEmpty { onIdle?() }
+    if let place = place(of: id) { closures.remove(at: place) }
+  }
+
+  /// Binary search: thousands of names may hang on one source.
+  private func place(of id: UInt64) -> Int? {
+    var low = 0
+    var high = closures.count
+    while low < high {
+      let middle = (low + high) / 2
+      if closures[middle].id < id { low = middle + 1 } else { high = middle }
+    }
+    return low < closures.count && closures[low].id == id ? low : nil
   }
 }
