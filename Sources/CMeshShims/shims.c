@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int mesh_accept(int listener, void *address, uint32_t *length) {
   return accept4(listener, (struct sockaddr *)address, (socklen_t *)length, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -12,4 +14,12 @@ void mesh_name_thread(const char *name) {
   char short_name[16] = {0};
   strncpy(short_name, name, sizeof short_name - 1);
   pthread_setname_np(pthread_self(), short_name);
+}
+
+long mesh_recv(int descriptor, void *buffer, long count) {
+  return syscall(SYS_recvfrom, descriptor, buffer, (size_t)count, 0, (void *)0, (void *)0);
+}
+
+long mesh_send(int descriptor, const void *buffer, long count) {
+  return syscall(SYS_sendto, descriptor, buffer, (size_t)count, MSG_NOSIGNAL, (void *)0, 0);
 }

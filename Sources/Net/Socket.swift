@@ -8,7 +8,7 @@ public enum Socket {
   /// Bytes received, 0 at end of stream, or -errno.
   @inlinable public static func receive(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Int {
     while true {
-      let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+      let count = mesh_recv(descriptor, buffer.baseAddress, buffer.count)
       if count >= 0 { return count }
       let code = errno
       if code != EINTR { return -Int(code) }
@@ -18,7 +18,7 @@ public enum Socket {
   /// Bytes taken by the kernel, or -errno. Never raises SIGPIPE.
   @inlinable public static func send(_ descriptor: Int32, _ buffer: UnsafeRawBufferPointer) -> Int {
     while true {
-      let count = Glibc.send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
+      let count = mesh_send(descriptor, buffer.baseAddress, buffer.count)
       if count >= 0 { return count }
       let code = errno
       if code != EINTR { return -Int(code) }
@@ -145,7 +145,11 @@ public enum Socket {
   public static func accept(_ listener: Int32) -> (result: Int, peer: SocketAddress?) {
     var storage = sockaddr_storage()
     var length = UInt32(MemoryLayout<sockaddr_storage>.size)
-    let descriptor = mesh_accept(listener, &storage, &length)
+    var descriptor: Int32
+    repeat {
+      descriptor = mesh_accept(listener, &storage, &length)
+      // A caller that gave up while it waited is no reason to stop taking the others.
+    } while descriptor < 0 && (errno == ECONNABORTED || errno == EINTR)
     if descriptor < 0 { return (-Int(errno), nil) }
     setNoDelay(descriptor)
     return (Int(descriptor), SocketAddress(storage))

@@ -13,6 +13,11 @@ public struct SystemError: Error, CustomStringConvertible, Sendable {
     self.subject = subject
   }
 
+  /// A configured address that no socket can be bound to.
+  public static func notAnAddress(_ text: String) -> SystemError {
+    SystemError("bind", code: EADDRNOTAVAIL, subject: text)
+  }
+
   /// The C library's text for an error number, such as "Connection refused".
   public static func text(_ code: Int32) -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in

@@ -47,8 +47,10 @@ import Testing
 
   @Test("header reads a path and refuses what is none")
   func header() {
-    #expect(identify(.header(header: "l5d-name"), "GET / HTTP/1.1\r\nHost: h\r\nl5d-name: /a/b\r\n\r\n").name == "/svc/a/b")
-    #expect(identify(.header(header: "l5d-name"), "GET / HTTP/1.1\r\nHost: h\r\nl5d-name: a b\r\n\r\n").result == .badPath)
+    #expect(
+      identify(.header(header: "l5d-name"), "GET / HTTP/1.1\r\nHost: h\r\nl5d-name: /a/b\r\n\r\n").name == "/svc/a/b")
+    #expect(
+      identify(.header(header: "l5d-name"), "GET / HTTP/1.1\r\nHost: h\r\nl5d-name: a b\r\n\r\n").result == .badPath)
   }
 
   @Test("path takes segments and says how many bytes they took when it consumes them")
@@ -77,7 +79,10 @@ import Testing
 
   @Test("identifiers are tried in order, and the request's dtabs follow the name")
   func chain() {
-    let identifiers = [Identifier(.header(header: "l5d-name"), dstPrefix: "/svc"), Identifier(.headerToken(header: "Host"), dstPrefix: "/svc")]
+    let identifiers = [
+      Identifier(.header(header: "l5d-name"), dstPrefix: "/svc"),
+      Identifier(.headerToken(header: "Host"), dstPrefix: "/svc"),
+    ]
     let head = Array("GET / HTTP/1.1\r\nHost: web\r\nl5d-dtab: /b=>/c;\r\nl5d-ctx-dtab: /a=>/b\r\n\r\n".utf8)
     for (clear, expected) in [(false, "/svc/web\0/a=>/b\n;/b=>/c"), (true, "/svc/web")] {
       var request = RequestHead()

@@ -28,7 +28,9 @@ import Testing
   func form() {
     var context = TraceContext(root: 1)
     context.trace = 0xfedc_ba98_7654_3210
-    #expect(lines(context) == "l5d-ctx-trace: AAAAAAAAAAEAAAAAAAAAAf7cuph2VDIQAAAAAAAAAAA=\r\nl5d-reqid: fedcba9876543210\r\n")
+    #expect(
+      lines(context) == "l5d-ctx-trace: AAAAAAAAAAEAAAAAAAAAAf7cuph2VDIQAAAAAAAAAAA=\r\nl5d-reqid: fedcba9876543210\r\n"
+    )
   }
 
   @Test("a child keeps the trace and has its caller as parent")
@@ -37,7 +39,9 @@ import Testing
     #expect(child.span == 9 && child.parent == 7 && child.trace == 7)
   }
 
-  @Test("anything else is no context", arguments: ["", "AAAA", String(repeating: "A", count: 44), String(repeating: "*", count: 43) + "="])
+  @Test(
+    "anything else is no context",
+    arguments: ["", "AAAA", String(repeating: "A", count: 44), String(repeating: "*", count: 43) + "="])
   func malformed(value: String) {
     #expect(Array(value.utf8).withUnsafeBytes { TraceContext($0) } == nil)
   }

@@ -3,10 +3,12 @@ import Testing
 @testable import MeshRouter
 
 @Suite struct WhyRequestTests {
-  @Test("a URL gives Host and target", arguments: [
-    ("http://web/a/b?c=d#e", "web", "/a/b?c=d"), ("web", "web", "/"), ("http://web:8080", "web:8080", "/"),
-    ("http://web?x=1", "web", "/?x=1"),
-  ])
+  @Test(
+    "a URL gives Host and target",
+    arguments: [
+      ("http://web/a/b?c=d#e", "web", "/a/b?c=d"), ("web", "web", "/"), ("http://web:8080", "web:8080", "/"),
+      ("http://web?x=1", "web", "/?x=1"),
+    ])
   func url(url: String, host: String, target: String) throws {
     let request = try #require(WhyRequest(url: url))
     #expect(request.headers.first?.value == host)

@@ -41,3 +41,7 @@ static inline void *mesh_epoll_data(const struct epoll_event *event) { return ev
 int mesh_accept(int listener, void *address, uint32_t *length);
 /// Names the calling thread; at most 15 bytes are kept.
 void mesh_name_thread(const char *name);
+
+/// recv and send (with MSG_NOSIGNAL) without glibc's thread cancellation points, which cost two function calls each.
+long mesh_recv(int descriptor, void *buffer, long count);
+long mesh_send(int descriptor, const void *buffer, long count);

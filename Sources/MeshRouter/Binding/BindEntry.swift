@@ -12,10 +12,15 @@ final class BindEntry {
   }
 
   /// One way to go, with everything that can be prepared before a request comes.
-  struct Branch {
+  final class Branch {
     let client: Client?
     /// Header lines that depend on nothing but name and branch: `l5d-dst-*`, `l5d-ctx-dtab`.
     let headerLines: [UInt8]
+
+    init(client: Client?, headerLines: [UInt8]) {
+      self.client = client
+      self.headerLines = headerLines
+    }
   }
 
   let id: UInt64

@@ -12,8 +12,10 @@ final class Client {
   let name: String
   let stats: ClientStats
   let configuration: Configuration.Client
-  unowned(unsafe) let router: RouterRuntime
-  unowned(unsafe) let worker: Worker
+  let attemptTimeoutMilliseconds: UInt64?
+  let lifeTimeNanoseconds: UInt64?
+  let router: RouterRuntime
+  let worker: Worker
   let balancer: Balancer
   /// Indexed by the balancer's slot.
   private var pools: [EndpointPool?] = []
@@ -33,6 +35,8 @@ final class Client {
     self.router = router
     worker = router.worker
     configuration = router.configuration.client
+    attemptTimeoutMilliseconds = configuration.requestAttemptTimeoutMilliseconds.map(UInt64.init)
+    lifeTimeNanoseconds = configuration.session.lifeTimeMilliseconds.map { UInt64($0) * 1_000_000 }
     balancer = Balancer(
       kind: BalancerKind(configuration.loadBalancer.kind), maxEffort: configuration.loadBalancer.maxEffort,
       seed: worker.random.next())
@@ -111,7 +115,7 @@ final class Client {
     guard references == 0 else { return }
     router.clientUnreferenced(self)
     // Exchanges in progress keep their connections, which close on return because their pool is closed.
-    for case let pool? in pools { pool.close() }
+    closeAll()
   }
 
   func sweep(now: MonotonicInstant) {
@@ -120,8 +124,10 @@ final class Client {
     stats.setEndpoints(count: balancer.pickableCount, ejected: balancer.pickableCount - balancer.openCount)
   }
 
+  /// Closes idle connections at once and busy ones on their return; breaks the cycle between client and pools.
   func closeAll() {
     for case let pool? in pools { pool.close() }
+    pools.removeAll()
   }
 
   func inspect(now: MonotonicInstant) -> ClientInspection {

@@ -1,4 +1,3 @@
-import Glibc
 import HTTP
 import MeshBase
 import Net
@@ -319,11 +318,7 @@ final class ClientConnection: StreamChannel {
     state = .idle
     isPaused = false
     idleSince = loop.now
-    if let life = pool.client.configuration.session.lifeTimeMilliseconds,
-      loop.now.nanoseconds(since: openedAt) > UInt64(life) * 1_000_000
-    {
-      return close()
-    }
+    if let life = pool.client.lifeTimeNanoseconds, loop.now.nanoseconds(since: openedAt) > life { return close() }
     pool.giveBack(self)
   }
 

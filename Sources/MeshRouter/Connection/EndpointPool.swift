@@ -6,7 +6,7 @@ import Telemetry
 /// The connections of one worker to one endpoint. The one used last is used first, so that the others age and close.
 final class EndpointPool {
   let address: SocketAddress
-  unowned(unsafe) let client: Client
+  let client: Client
   private var idle: [ClientConnection] = []
   /// Connecting, idle and busy ones together.
   private(set) var openCount = 0

@@ -1,11 +1,10 @@
-import Glibc
 import MeshBase
 import Net
 
 /// Accepts callers for one server on one worker.
 final class Listener: Channel {
   private let server: ServerRuntime
-  private unowned(unsafe) let worker: Worker
+  private let worker: Worker
   private var retry = TimerID.none
 
   /// Accepts per event before other connections get their turn.
@@ -29,7 +28,6 @@ final class Listener: Channel {
       let (result, peer) = Socket.accept(descriptor)
       if result < 0 {
         if Socket.wouldBlock(result) { return }
-        if result == -Int(ECONNABORTED) || result == -Int(EINTR) { continue }
         // Out of descriptors or memory: the edge is spent and callers wait in the kernel, so look again shortly.
         loop.cancel(retry)
         retry = loop.schedule(self, tag: 0, at: loop.now.advanced(byMilliseconds: Self.retryMilliseconds))

@@ -1,5 +1,4 @@
 import Config
-import Glibc
 import HTTP
 import MeshBase
 import Net
@@ -13,6 +12,14 @@ final class ServerRuntime {
   let stats: ServerStats
   let connectionLimit: SharedLimit?
   let requestLimit: SharedLimit?
+  // Read for every request, and so kept apart: reading one out of the whole configuration may copy it.
+  let clearContext: Bool
+  let maxCallDepth: Int
+  let allowConnect: Bool
+  /// `name: ` of the header that gets the time of arrival.
+  let timestampPrefix: [UInt8]?
+  let forwarded: Configuration.Server.ForwardedHeader?
+  let lifeTimeNanoseconds: UInt64?
   /// The longest a lazily armed connection timer may sleep, so that no deadline is missed by more than a tick.
   let timerStep: UInt64
 
@@ -23,6 +30,12 @@ final class ServerRuntime {
     stats = plan.stats
     connectionLimit = plan.connectionLimit
     requestLimit = plan.requestLimit
+    clearContext = plan.configuration.clearContext
+    maxCallDepth = plan.configuration.maxCallDepth
+    allowConnect = plan.configuration.allowConnect
+    timestampPrefix = plan.configuration.timestampHeader.map { Array("\($0): ".utf8) }
+    forwarded = plan.configuration.addForwardedHeader
+    lifeTimeNanoseconds = plan.configuration.session.lifeTimeMilliseconds.map { UInt64($0) * 1_000_000 }
     let deadlines = [
       plan.configuration.session.idleTimeMilliseconds, plan.configuration.session.lifeTimeMilliseconds,
       router.configuration.streamIdleTimeoutMilliseconds,
@@ -369,8 +382,8 @@ final class ServerConnection: StreamChannel {
   var mustClose: Bool { worker.isDraining || lifeTimeIsOver }
 
   private var lifeTimeIsOver: Bool {
-    guard let life = server.configuration.session.lifeTimeMilliseconds else { return false }
-    return loop.now.nanoseconds(since: openedAt) > UInt64(life) * 1_000_000
+    guard let life = server.lifeTimeNanoseconds else { return false }
+    return loop.now.nanoseconds(since: openedAt) > life
   }
 
   /// Sends FIN and waits for the peer's, dropping what still comes.

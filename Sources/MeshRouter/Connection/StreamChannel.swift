@@ -7,7 +7,8 @@ import Net
 /// Whoever feeds the stream looks at `isBlocked` after a write and stops reading its own source until
 /// `outputDrained()` is called; so at most one read's worth of bytes waits here.
 class StreamChannel: Channel {
-  unowned(unsafe) final let worker: Worker
+  /// Strong, though the worker holds its connections too: a `let` is read without reference counting.
+  final let worker: Worker
   /// Only while output waits.
   private final var outbox: ByteBuffer?
   /// The kernel refused output for good; what is written from now on is thrown away.

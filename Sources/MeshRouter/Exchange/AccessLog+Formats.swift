@@ -1,15 +1,14 @@
-import Glibc
 import HTTP
 import MeshBase
 
 extension AccessLogWriter {
   /// Combined log format, with the reason word and stage facts behind it:
   /// `peer - - [time] "GET / HTTP/1.1" 200 128 "referer" "agent" reason name client endpoint microseconds`.
-  func commonLine(_ entry: AccessLogEntry, request: inout RequestHead, wall: UInt64, to line: inout [UInt8]) {
+  func commonLine(_ entry: AccessLogEntry, request: inout RequestHead, time: CivilTime, to line: inout [UInt8]) {
     let parsed = request.parse(entry.head, limits: Self.generousLimits) == .complete
     line += Array((entry.peer?.ip ?? "-").utf8)
     line += Array(" - - [".utf8)
-    line += Array(Self.commonTime(wall).utf8)
+    line += Array(time.commonLog.utf8)
     line += Array("] \"".utf8)
     if parsed {
       Self.append(entry.head[request.methodRange], to: &line)
@@ -30,9 +29,9 @@ extension AccessLogWriter {
   }
 
   /// One JSON object a line; keys never change their meaning.
-  func jsonLine(_ entry: AccessLogEntry, request: inout RequestHead, wall: UInt64, to line: inout [UInt8]) {
+  func jsonLine(_ entry: AccessLogEntry, request: inout RequestHead, time: CivilTime, to line: inout [UInt8]) {
     let parsed = request.parse(entry.head, limits: Self.generousLimits) == .complete
-    line += Array("{\"time\":\"\(Self.isoTime(wall))\",\"peer\":\"\(entry.peer?.ip ?? "")\"".utf8)
+    line += Array("{\"time\":\"\(time.iso8601)\",\"peer\":\"\(entry.peer?.ip ?? "")\"".utf8)
     func field(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
       line += Array(",\"\(name)\":\"".utf8)
       Self.append(value, to: &line)
@@ -84,32 +83,5 @@ extension AccessLogWriter {
   /// Printed names hold backslashes where bytes are escaped.
   private static func escapeName(_ name: String) -> String {
     name.contains("\\") ? name.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\") : name
-  }
-
-  private static func broken(_ wall: UInt64) -> tm {
-    var seconds = time_t(wall / 1_000_000_000)
-    var result = tm()
-    gmtime_r(&seconds, &result)
-    return result
-  }
-
-  private static func padded(_ number: Int32, _ width: Int = 2) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
-  }
-
-  private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-  private static func commonTime(_ wall: UInt64) -> String {
-    let t = broken(wall)
-    return
-      "\(padded(t.tm_mday))/\(months[Int(t.tm_mon)])/\(t.tm_year + 1_900):\(padded(t.tm_hour)):\(padded(t.tm_min)):"
-      + "\(padded(t.tm_sec)) +0000"
-  }
-
-  private static func isoTime(_ wall: UInt64) -> String {
-    let t = broken(wall)
-    return "\(t.tm_year + 1_900)-\(padded(t.tm_mon + 1))-\(padded(t.tm_mday))T\(padded(t.tm_hour)):\(padded(t.tm_min)):"
-      + "\(padded(t.tm_sec)).\(padded(Int32(wall / 1_000_000 % 1_000), 3))Z"
   }
 }

@@ -8,8 +8,11 @@ extension Exchange {
   ///
   /// Fields go on byte for byte in the longest runs possible; only what RFC 9110 §7.6 and the router's context headers
   /// ask for is taken out or added.
+  ///
+  /// `request` is the worker's parsed head, lent in place: a copy of it costs more than all the rest.
   func writeHead(
-    _ head: UnsafeRawBufferPointer, consumedPath: Int, configuration: Configuration.Server, connection: ServerConnection
+    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, consumedPath: Int, settings: ServerRuntime,
+    connection: ServerConnection
   ) {
     let out = requestHead
     out.removeAll()
@@ -17,70 +20,79 @@ extension Exchange {
       .l5dDtab, .l5dCtxDtab, .l5dCtxTrace, .l5dReqid, .l5dSample, .l5dDstService, .l5dDstClient, .l5dDstResidual,
       .xForwardedClientCert,
     ]
-    if configuration.clearContext { skip = skip.union(.l5d) }
+    if settings.clearContext { skip = skip.union(.l5d) }
 
-    let isOrigin = worker.requestHead.targetForm == .origin
+    let isOrigin = request.targetForm == .origin
     if isOrigin && consumedPath == 0 {
-      let start = worker.requestHead.methodRange.start
-      out.append(UnsafeRawBufferPointer(rebasing: head[start..<worker.requestHead.target.end]))
+      let start = request.methodRange.start
+      out.append(UnsafeRawBufferPointer(rebasing: head[start..<request.target.end]))
     } else {
-      out.append(head[worker.requestHead.methodRange])
+      out.append(head[request.methodRange])
       out.append(" ")
       if consumedPath > 0 {
-        appendConsumedTarget(head, consumed: consumedPath, to: out)
+        appendConsumedTarget(request, head, consumed: consumedPath, to: out)
       } else {
-        worker.requestHead.appendOriginForm(head, to: out)
+        request.appendOriginForm(head, to: out)
       }
     }
     out.append(" HTTP/1.1\r\n")
-    if worker.requestHead.index(of: .host) == nil || !isOrigin {
+    if request.index(of: .host) == nil || !isOrigin {
       // RFC 9112 §3.2.2: the target's authority replaces Host; HTTP/1.1 needs the field even if it is empty.
       skip.insert(.host)
       out.append("Host: ")
-      if let host = worker.requestHead.host { out.append(head[host]) }
+      if let host = request.host { out.append(head[host]) }
       out.append("\r\n")
     }
-    if method == .trace || method == .options, let hops = worker.requestHead.maxForwards(head), hops > 0 {
+    if method == .trace || method == .options, let hops = request.maxForwards(head), hops > 0 {
       skip.insert(.maxForwards)
       out.append("Max-Forwards: ")
       out.append(decimal: hops - 1)
       out.append("\r\n")
     }
-    if let name = configuration.timestampHeader {
-      out.append(name)
-      out.append(": ")
+    if let prefix = settings.timestampPrefix {
+      prefix.withUnsafeBytes { out.append($0) }
       out.append(decimal: Clock.wallNanoseconds / 1_000_000)
       out.append("\r\n")
     }
-    worker.requestHead.appendForwardable(head, skipping: skip, to: out)
-    if worker.requestHead.framing == .chunked { out.append("Transfer-Encoding: chunked\r\n") }
-    if worker.requestHead.block.hasHopByHop { appendConnectionFields(head, to: out) }
-    if let forwarded = configuration.addForwardedHeader {
-      appendForwarded(forwarded, head, connection, to: out)
+    request.appendForwardable(head, skipping: skip, to: out)
+    if request.framing == .chunked { out.append("Transfer-Encoding: chunked\r\n") }
+    if request.block.hasHopByHop { appendConnectionFields(request, head, to: out) }
+    if let forwarded = settings.forwarded {
+      appendForwarded(forwarded, request, head, connection, to: out)
     }
-    out.append(worker.requestHead.minorVersion == 1 ? "Via: 1.1 meshrouter\r\n" : "Via: 1.0 meshrouter\r\n")
-    traceContext(head, isClearing: configuration.clearContext).appendLines(to: out)
+    out.append("Via: 1.")
+    out.append(UInt8(ascii: "0") + request.minorVersion)
+    out.append(" meshrouter\r\n")
+    if !settings.clearContext, let value = request.value(of: .l5dCtxTrace), let caller = TraceContext(head[value]) {
+      caller.child(span: worker.random.next()).appendLines(to: out)
+    } else {
+      TraceContext(root: worker.random.next()).appendLines(to: out)
+    }
     commonLength = out.count
   }
 
   /// The path without the segments that named the request; the query and a trailing slash stay.
-  private func appendConsumedTarget(_ head: UnsafeRawBufferPointer, consumed: Int, to out: ByteBuffer) {
-    let target = head[worker.requestHead.pathAndQuery]
+  private func appendConsumedTarget(
+    _ request: borrowing RequestHead, _ head: UnsafeRawBufferPointer, consumed: Int, to out: ByteBuffer
+  ) {
+    let target = head[request.pathAndQuery]
     let rest = UnsafeRawBufferPointer(rebasing: target[min(consumed, target.count)...])
     if rest.first != UInt8(ascii: "/") { out.append("/") }
     out.append(rest)
   }
 
   /// What the next hop must hear of the hop-by-hop fields: the wish to upgrade, and that trailers are welcome.
-  private func appendConnectionFields(_ head: UnsafeRawBufferPointer, to out: ByteBuffer) {
-    if worker.requestHead.wantsUpgrade, let protocols = worker.requestHead.upgradeRange,
+  private func appendConnectionFields(
+    _ request: borrowing RequestHead, _ head: UnsafeRawBufferPointer, to out: ByteBuffer
+  ) {
+    if request.wantsUpgrade, let protocols = request.upgradeRange,
       !isHTTP2Upgrade(head[protocols])
     {
       upgradeWanted = true
       out.append("Connection: upgrade\r\nUpgrade: ")
       out.append(head[protocols])
       out.append("\r\n")
-    } else if worker.requestHead.acceptsTrailers {
+    } else if request.acceptsTrailers {
       out.append("Connection: TE\r\nTE: trailers\r\n")
     }
   }
@@ -91,28 +103,22 @@ extension Exchange {
       && value[2] | 0x20 == UInt8(ascii: "c")
   }
 
-  private func traceContext(_ head: UnsafeRawBufferPointer, isClearing: Bool) -> TraceContext {
-    if !isClearing, let value = worker.requestHead.value(of: .l5dCtxTrace), let caller = TraceContext(head[value]) {
-      return caller.child(span: worker.random.next())
-    }
-    return TraceContext(root: worker.random.next())
-  }
-
   /// RFC 7239 §4, appended to what earlier proxies wrote.
   private func appendForwarded(
-    _ forwarded: Configuration.Server.ForwardedHeader, _ head: UnsafeRawBufferPointer, _ connection: ServerConnection,
+    _ forwarded: Configuration.Server.ForwardedHeader, _ request: borrowing RequestHead, _ head: UnsafeRawBufferPointer,
+    _ connection: ServerConnection,
     to out: ByteBuffer
   ) {
     out.append("Forwarded: by=")
     out.append(forwardedLabel(forwarded.by, address: connection.server.address, connection))
     out.append(";for=")
     out.append(forwardedLabel(forwarded.for, address: connection.peer, connection))
-    if let host = worker.requestHead.host, host.count > 0 {
+    if let host = request.host, host.count > 0 {
       out.append(";host=\"")
       out.append(head[host])
       out.append("\"")
     }
-    if worker.requestHead.targetForm == .absolute { out.append(";proto=http") }
+    if request.targetForm == .absolute { out.append(";proto=http") }
     out.append("\r\n")
   }
 

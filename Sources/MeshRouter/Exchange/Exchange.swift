@@ -9,7 +9,7 @@ import Telemetry
 /// Between `begin` and its end it belongs to one server connection; while an attempt is out, to one client connection.
 /// Heads are parsed in the worker's scratch, so nothing here points into received bytes after a call has returned.
 final class Exchange: TimerOwner {
-  unowned(unsafe) let worker: Worker
+  let worker: Worker
   private var machine = ExchangeMachine(isIdempotent: false)
   private var server: ServerConnection?
   private var router: RouterRuntime!
@@ -91,19 +91,19 @@ final class Exchange: TimerOwner {
   }
 
   private func admit(_ connection: ServerConnection, _ head: UnsafeRawBufferPointer) {
-    let configuration = connection.server.configuration
-    if let limit = connection.server.requestLimit {
+    let settings = connection.server
+    if let limit = settings.requestLimit {
       guard limit.tryEnter() else {
         return fail(.serverMaxConnections, detail: "maxConcurrentRequests is \(limit.max).")
       }
       holdsRequestLimit = true
     }
-    if worker.requestHead.viaCount > 0 && worker.requestHead.viaCount > configuration.maxCallDepth {
+    if worker.requestHead.viaCount > 0 && worker.requestHead.viaCount > settings.maxCallDepth {
       return fail(
         .loopViaLimit,
-        detail: "\(worker.requestHead.viaCount) Via elements; maxCallDepth is \(configuration.maxCallDepth).")
+        detail: "\(worker.requestHead.viaCount) Via elements; maxCallDepth is \(settings.maxCallDepth).")
     }
-    if method == .connect && !configuration.allowConnect {
+    if method == .connect && !settings.allowConnect {
       return fail(.decodeUnsupported, detail: "CONNECT is off; `allowConnect: true` on the server turns it on.")
     }
     if method == .options || method == .trace, let hops = worker.requestHead.maxForwards(head), hops == 0 {
@@ -111,15 +111,15 @@ final class Exchange: TimerOwner {
     }
     let key = worker.keyScratch
     key.removeAll()
-    let identified = router.identify(worker, head, clearContext: configuration.clearContext, into: key)
+    let identified = router.identify(worker, head, clearContext: settings.clearContext, into: key)
     guard case .name(let consumed) = identified else {
       return identified == .badPath
         ? fail(.identifyBadPath, detail: "What the identifier read is not a valid path.")
         : fail(.identifyNone, detail: router.identifierHelp)
     }
-    writeHead(head, consumedPath: consumed, configuration: configuration, connection: connection)
-    if let total = router.configuration.service.totalTimeoutMilliseconds {
-      totalTimer = worker.loop.schedule(self, tag: Self.totalTag, at: now.advanced(byMilliseconds: UInt64(total)))
+    writeHead(&worker.requestHead, head, consumedPath: consumed, settings: settings, connection: connection)
+    if let total = router.totalTimeoutMilliseconds {
+      totalTimer = worker.loop.schedule(self, tag: Self.totalTag, at: now.advanced(byMilliseconds: total))
     }
     perform(machine.handle(.identified))
   }
@@ -255,9 +255,9 @@ final class Exchange: TimerOwner {
     branch.headerLines.withUnsafeBytes { requestHead.append($0) }
     requestHead.append("\r\n")
     headIsPending = true
-    if let limit = client.configuration.requestAttemptTimeoutMilliseconds {
+    if let limit = client.attemptTimeoutMilliseconds {
       worker.loop.cancel(attemptTimer)
-      attemptTimer = worker.loop.schedule(self, tag: Self.attemptTag, at: now.advanced(byMilliseconds: UInt64(limit)))
+      attemptTimer = worker.loop.schedule(self, tag: Self.attemptTag, at: now.advanced(byMilliseconds: limit))
     }
     guard !isDriving else { return }  // the server connection goes on with the body and then flushes
     server?.resumeInput()
@@ -366,50 +366,48 @@ final class Exchange: TimerOwner {
     worker.loop.cancel(attemptTimer)
     worker.loop.cancel(totalTimer)
     status = worker.responseHead.status
-    writeResponseHead(head)
+    writeResponseHead(&worker.responseHead, head)
   }
 
-  private func writeResponseHead(_ head: UnsafeRawBufferPointer) {
+  private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer) {
     guard let server else { return }
     let out = worker.scratch
-    let isClearing = server.server.configuration.clearContext
+    let isClearing = server.server.clearContext
     var skip = KnownHeaderSet()
     if isClearing { skip = .l5d }
     // RFC 9110 §8.6: a 204 has no Content-Length, whatever the backend says.
     if status == 204 { skip.insert(.contentLength) }
-    let emptied = isClearing && worker.responseHead.index(of: .l5dErr) != nil
+    let emptied = isClearing && response.index(of: .l5dErr) != nil
     if emptied { skip.insert(.contentLength) }
     responseKeepsAlive = requestKeepsAlive && !server.mustClose
-    switch worker.responseHead.framing {
+    switch response.framing {
     case .none: responseEncoding = .none
     case .length: responseEncoding = .raw
     case .chunked, .untilClose:
       responseEncoding = isHTTP10 ? .raw : .chunked
       if isHTTP10 { responseKeepsAlive = false }
     }
-    if worker.responseHead.minorVersion == 1, let first = worker.responseHead.fields.first {
+    if response.minorVersion == 1, let first = response.fields.first {
       out.append(UnsafeRawBufferPointer(rebasing: head[..<first.line.start]))
     } else {
       out.append("HTTP/1.1 ")
       out.append(decimal: status)
       out.append(" ")
-      out.append(head[worker.responseHead.reason])
+      out.append(head[response.reason])
       out.append("\r\n")
     }
-    worker.responseHead.appendForwardable(head, skipping: skip, to: out)
+    response.appendForwardable(head, skipping: skip, to: out)
     if emptied {
       if responseEncoding != .none { out.append("Content-Length: 0\r\n") }
       responseEncoding = .none
     } else if responseEncoding == .chunked {
       out.append("Transfer-Encoding: chunked\r\n")
     }
-    if worker.responseHead.index(of: .date) == nil { worker.appendDate(to: out) }
-    if isClearing {
-      out.append("Via: 1.1 meshrouter\r\n")
-    } else {
-      out.append(
-        status < 500
-          ? "Via: 1.1 meshrouter\r\nl5d-success-class: 1.0\r\n" : "Via: 1.1 meshrouter\r\nl5d-success-class: 0.0\r\n")
+    if response.index(of: .date) == nil { worker.appendDate(to: out) }
+    out.append("Via: 1.1 meshrouter\r\n")
+    if !isClearing {
+      // linkerd's classifier verdict, which an upstream router counts by: only 5xx are failures.
+      if status < 500 { out.append("l5d-success-class: 1.0\r\n") } else { out.append("l5d-success-class: 0.0\r\n") }
     }
     if !responseKeepsAlive {
       out.append("Connection: close\r\n")
@@ -564,28 +562,28 @@ final class Exchange: TimerOwner {
   // MARK: End
 
   private func finish() {
+    let server = self.server
     let isTunnel = status == 101 || method == .connect
     let success = status < 500
-    let microseconds = now.nanoseconds(since: startedAt) / 1_000
+    let ended = now
     if attemptIsOut, let client = branch?.client {
       attemptIsOut = false
       client.stats.attemptEnded(
-        status: status, success: success, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
+        status: status, success: success, microseconds: ended.nanoseconds(since: attemptStartedAt) / 1_000)
       if isTunnel {
         client.attemptAbandoned(slot)  // how long a tunnel lived says nothing about latency
       } else {
         client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success)
       }
     }
-    let ended = connection
-    connection = nil
-    if let ended {
-      if backendMayBeReused && !isTunnel { ended.giveBack() } else { ended.abandon() }
+    if let connection {
+      self.connection = nil
+      if backendMayBeReused && !isTunnel { connection.giveBack() } else { connection.abandon() }
     }
+    let microseconds = ended.nanoseconds(since: startedAt) / 1_000
     entry?.stats?.requestEnded(success: success, microseconds: microseconds)
     server?.server.stats.requestEnded(status: status, success: success, microseconds: microseconds)
-    log(reason: nil)
-    let server = server
+    if logHead != nil { log(reason: nil) }
     let keepAlive = responseKeepsAlive && requestIsComplete
     reset()
     if isTunnel { server?.tunnelClosed() } else { server?.exchangeEnded(keepAlive: keepAlive) }

@@ -1,12 +1,10 @@
 import Config
 import Dtab
 import DtabStore
-import Glibc
 import Logging
 import MeshBase
 import Namers
 import Net
-import Synchronization
 import Telemetry
 
 /// The whole router: workers, routers, namers, dtabs, admin server; started from a configuration, ended by `shutdown`.

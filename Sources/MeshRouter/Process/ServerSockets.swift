@@ -1,5 +1,4 @@
 import Config
-import Glibc
 import MeshBase
 import Net
 
@@ -19,7 +18,7 @@ struct BoundServer {
         try router.servers.map { server in try bind(server, workers: workers, opened: &opened) }
       }
     } catch {
-      for descriptor in opened { close(descriptor) }
+      for raw in opened { _ = Descriptor(owning: raw) }
       throw error
     }
   }
@@ -28,7 +27,7 @@ struct BoundServer {
     _ server: Configuration.Server, workers: Int, opened: inout [Int32]
   ) throws -> BoundServer {
     guard var address = SocketAddress(ip: server.ip, port: UInt16(server.port)) else {
-      throw SystemError("bind", code: EADDRNOTAVAIL, subject: "\(server.ip):\(server.port)")
+      throw SystemError.notAnAddress("\(server.ip):\(server.port)")
     }
     // SO_REUSEPORT would let a second router share the port in silence and take half of the callers.
     if address.port != 0 { _ = try Socket.listen(on: address) }

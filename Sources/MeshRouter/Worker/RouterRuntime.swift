@@ -14,10 +14,11 @@ final class RouterRuntime {
   let label: String
   let configuration: Configuration.Router
   let limits: H1Limits
+  let totalTimeoutMilliseconds: UInt64?
   let identifiers: [Identifier]
   let stats: RouterStats
   let accessLog: AccessLogWriter?
-  unowned(unsafe) let worker: Worker
+  let worker: Worker
   private(set) var cache: BindCache
   private(set) var clients: [Int: Client] = [:]
   private var entries: [UInt64: BindEntry] = [:]
@@ -32,6 +33,7 @@ final class RouterRuntime {
     stats = plan.stats
     accessLog = plan.accessLog
     self.worker = worker
+    totalTimeoutMilliseconds = plan.configuration.service.totalTimeoutMilliseconds.map(UInt64.init)
     limits = H1Limits(
       lineBytesMax: configuration.maxInitialLineKilobytes * 1_024,
       headBytesMax: (configuration.maxInitialLineKilobytes + configuration.maxHeadersKilobytes) * 1_024)

@@ -126,6 +126,10 @@ final class Worker {
     isDraining = false
     for connection in connections.map({ $0.takeUnretainedValue() }) { connection.forceClose() }
     for router in routers { router.closeAll() }
+    // Everything below holds the worker; without this a stopped one would never be freed.
+    routers = []
+    listeners = []
+    freeExchanges = []
     loop.stop()
   }
 
@@ -164,7 +168,7 @@ final class Worker {
   }
 
   private func turnEnded() {
-    for log in accessLogs { log.flush(worker: index) }
+    for log in accessLogs { log.flush(self) }
     let busy = loop.busyNanoseconds
     let turn = busy &- reportedBusy
     reportedBusy = busy
