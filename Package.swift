@@ -56,7 +56,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "MeshRouterMain",
-      dependencies: ["MeshRouter", "MeshBase", "Dtab", "Telemetry", "Net", "Config", argumentParser],
+      dependencies: ["MeshRouter", "MeshBase", "Dtab", "Telemetry", "Net", "Config", "Namers", argumentParser],
       swiftSettings: strict),
 
     tests("MeshBase", ["MeshBase"]),

@@ -28,17 +28,21 @@ struct CheckCommand: ParsableCommand {
   @OptionGroup var color: ColorOption
 
   func run() throws {
-    let input = try ConfigurationInput(path: config)
+    try Self.check(
+      try ConfigurationInput(path: config), strict: strict, output: output, color: color.isUsed(on: .output))
+  }
+
+  static func check(_ input: ConfigurationInput, strict: Bool, output: Output, color: Bool) throws(CommandFailure) {
     let diagnostics = input.diagnostics
     switch output {
     case .text:
-      Console.write(input.report(color: color.isUsed(on: .output)))
-      Console.write(
-        (diagnostics.isEmpty ? "\(input.name): no problems" : diagnostics.summary) + ". Nothing was contacted.\n")
+      Console.write(input.report(color: color))
+      let summary = diagnostics.isEmpty ? "\(input.name): no problems" : diagnostics.summary
+      Console.write(summary + ". Nothing was contacted.\n")
     case .json: Console.write(diagnostics.jsonText(name: input.name))
     case .sarif: Console.write(diagnostics.sarifText(name: input.name, version: ProductVersion.number))
     case .github: Console.write(diagnostics.githubText(name: input.name))
     }
-    if diagnostics.hasErrors || strict && diagnostics.count(of: .warning) > 0 { throw CommandFailure.problemShown }
+    if diagnostics.hasErrors || strict && diagnostics.count(of: .warning) > 0 { throw .problemShown }
   }
 }

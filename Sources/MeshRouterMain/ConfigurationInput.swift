@@ -45,7 +45,8 @@ struct ConfigurationInput {
 }
 
 extension String {
-  fileprivate var trimmedEnd: String {
+  /// Without line ends at its end.
+  var trimmedEnd: String {
     var text = Substring(self)
     while text.last?.isNewline == true { text.removeLast() }
     return String(text)

@@ -60,3 +60,8 @@ func parsed<Result>(
       .problem, "\(name):\(error.line):\(error.column): \(error.message)\n" + lines.joined(separator: "\n"))
   }
 }
+
+/// The dtab in a text; its error gets the place's name.
+func parsedDtab(_ text: String, _ place: String) throws(CommandFailure) -> Dtab {
+  try parsed(text, place) { text throws(DtabError) in try Dtab(parsing: text) }
+}

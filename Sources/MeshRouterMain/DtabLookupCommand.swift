@@ -28,9 +28,9 @@ struct DtabLookupCommand: ParsableCommand {
   func run() throws {
     var table = Dtab.empty
     if let file {
-      table = table + (try parsed(try inputText(file), file) { text throws(DtabError) in try Dtab(parsing: text) })
+      table = table + (try parsedDtab(try inputText(file), file))
     }
-    if let dtab { table = table + (try parsed(dtab, "--dtab") { text throws(DtabError) in try Dtab(parsing: text) }) }
+    if let dtab { table = table + (try parsedDtab(dtab, "--dtab")) }
     let path = try parsed(name, "name") { text throws(DtabError) in try Path(parsing: text) }
 
     let delegation = delegate(path, dtab: table, namer: OfflineNames.answer)

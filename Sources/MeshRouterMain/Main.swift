@@ -34,8 +34,9 @@ struct MeshRouterCommand: ParsableCommand {
       """,
     version: ProductVersion.description,
     groupedSubcommands: [
+      CommandGroup(name: "The router:", subcommands: [RunCommand.self, DemoCommand.self]),
       CommandGroup(name: "Configuration:", subcommands: [CheckCommand.self, ConfigCommand.self, SchemaCommand.self]),
-      CommandGroup(name: "Names:", subcommands: [DtabCommand.self]),
+      CommandGroup(name: "Names:", subcommands: [WhyCommand.self, DtabCommand.self]),
       CommandGroup(name: "Help:", subcommands: [ErrorsCommand.self, CompletionCommand.self]),
     ])
 }

@@ -6,6 +6,9 @@ import Glibc
 public final class SignalSource {
   private let channel: SignalChannel
 
+  /// Those that ask the process to end: SIGTERM and SIGINT.
+  public nonisolated static let terminating = [SIGTERM, SIGINT]
+
   /// Call on the main thread before any other thread starts: the mask is inherited, so that no thread dies of them.
   /// SIGPIPE is ignored for good.
   public nonisolated static func block(_ signals: [Int32]) {

@@ -1,0 +1,56 @@
+import ArgumentParser
+import Config
+import MeshRouter
+import Net
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run the router until SIGTERM or SIGINT.",
+    discussion: """
+      A configuration with errors is refused. Sockets are bound before anything is accepted. The first signal drains, \
+      the second ends at once.
+      """)
+
+  @Argument(
+    help: "A file; - for standard input. By default \(ConfigurationInput.standardPath).",
+    completion: .file(extensions: ["yaml", "yml", "json"]))
+  var config: String?
+
+  @Option(help: "Route every request to this one backend, HOST:PORT or PORT, and need no configuration.")
+  var to: String?
+
+  @Flag(
+    name: .customLong("validate"),
+    help: "Check the configuration and start nothing, as linkerd's -validate; see `meshrouter check`.")
+  var onlyCheck = false
+
+  @OptionGroup var color: ColorOption
+
+  func validate() throws {
+    if to != nil, config != nil { throw ValidationError("--to needs no configuration; leave \(config ?? "") out.") }
+  }
+
+  func run() throws {
+    let input = try self.input()
+    if onlyCheck {
+      return try CheckCommand.check(input, strict: false, output: .text, color: color.isUsed(on: .output))
+    }
+    let configuration = try input.usable(color: color.isUsed(on: .error))
+    if !input.diagnostics.isEmpty { Console.writeError(input.report(color: color.isUsed(on: .error))) }
+    try RunningRouter.run(configuration) { router in
+      for (router, addresses) in zip(configuration.routers, router.serverAddresses) {
+        for address in addresses { Console.writeError("router \(router.label) listens on http://\(address)\n") }
+      }
+    }
+  }
+
+  private func input() throws -> ConfigurationInput {
+    guard let to else { return try ConfigurationInput(path: config) }
+    guard let yaml = Configuration.singleBackendYAML(to: to) else {
+      throw CommandFailure(.usage, "\"\(to)\" is no backend", "Write HOST:PORT, [IPv6]:PORT or PORT.")
+    }
+    Console.writeError("This is what --to stands for; save it to go on from there:\n\n\(yaml)\n")
+    return ConfigurationInput(name: "--to \(to)", text: yaml)
+  }
+}
