@@ -54,6 +54,7 @@ struct FieldScan {
   mutating func run(
     _ bytes: Bytes, into fields: UnsafeMutableBufferPointer<HeaderField>, isFirst start: Int, fieldCountMax: Int
   ) -> ParseStep {
+    let room = min(fields.count, fieldCountMax)
     while true {
       let first = bytes.word(at: line)
       if UInt8(truncatingIfNeeded: first) == UInt8(ascii: "\r") { return endOfHead(bytes) }
@@ -104,10 +105,10 @@ struct FieldScan {
         word = bytes.word(at: end)
       }
       let lineEnd = end &+ 2
-      while end > value, bytes[end &- 1] <= 0x20 { end &-= 1 }
+      if end > value, bytes[end &- 1] <= 0x20 { end = FieldScan.trimWhitespace(bytes, from: value, to: end) }
 
-      if count >= fieldCountMax { return .failed(H1Error(.tooManyFields, at: line)) }
-      if count >= fields.count {
+      if count >= room {
+        if count >= fieldCountMax { return .failed(H1Error(.tooManyFields, at: line)) }
         isFull = true
         return .needMore
       }
@@ -158,6 +159,13 @@ struct FieldScan {
   private static func skipWhitespace(_ bytes: Bytes, from start: Int) -> Int {
     var index = start
     while index < bytes.count, bytes[index] == 0x20 || bytes[index] == 0x09 { index &+= 1 }
+    return index
+  }
+
+  @inline(never)
+  private static func trimWhitespace(_ bytes: Bytes, from start: Int, to end: Int) -> Int {
+    var index = end
+    while index > start, bytes[index &- 1] <= 0x20 { index &-= 1 }
     return index
   }
 

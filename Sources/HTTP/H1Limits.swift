@@ -21,6 +21,9 @@ public struct H1Limits: Equatable, Sendable {
     chunkLineBytesMax: Int = 256, trailerBytesMax: Int = 8_192
   ) {
     precondition(fieldCountMax <= H1Limits.fieldCountCeiling, "fieldCountMax above \(H1Limits.fieldCountCeiling)")
+    precondition(
+      lineBytesMax > 0 && lineBytesMax <= 1 << 30 && (headBytesMax ?? 1) > 0 && (headBytesMax ?? 1) <= Int(Int32.max),
+      "a limit of no bytes, or beyond 2 GiB")
     self.lineBytesMax = lineBytesMax
     self.headBytesMax = headBytesMax ?? lineBytesMax + 8_192
     self.fieldCountMax = fieldCountMax
