@@ -28,10 +28,10 @@ struct AdminOptions: ParsableArguments {
 
   /// Sends one request and returns what came back with a status below 400.
   ///
-  /// Another status ends the command: 401 and 403 with what to do about them, the rest with the server's own words.
+  /// So does one of `expecting`. Another status ends the command: 401 and 403 with what to do about them, the rest with the server's own words.
   func request(
     _ path: String, method: String = "GET", accept: String? = nil, headers: [(String, String)] = [],
-    body: String? = nil
+    body: String? = nil, expecting: Set<Int> = []
   ) throws -> ControlClientResponse {
     var fields = ControlHeaders()
     if let accept { fields.add("Accept", accept) }
@@ -40,6 +40,7 @@ struct AdminOptions: ParsableArguments {
     let response = try send(method, path, fields, body)
     switch response.status {
     case ..<400: return response
+    case let status where expecting.contains(status): return response
     case 401, 403:
       throw CommandFailure(
         .problem, "\(address) refused: \(response.text.trimmedEnd)",

@@ -4,5 +4,13 @@ struct DtabCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dtab",
     abstract: "Read, check, explain and edit dtabs.",
-    subcommands: [DtabFmtCommand.self, DtabLookupCommand.self])
+    groupedSubcommands: [
+      CommandGroup(name: "Offline:", subcommands: [DtabFmtCommand.self, DtabLookupCommand.self]),
+      CommandGroup(
+        name: "In a running router:",
+        subcommands: [
+          DtabListCommand.self, DtabGetCommand.self, DtabSetCommand.self, DtabDiffCommand.self,
+          DtabHistoryCommand.self, DtabRollbackCommand.self,
+        ]),
+    ])
 }

@@ -7,8 +7,8 @@ struct DtabLookupCommand: ParsableCommand {
     commandName: "lookup",
     abstract: "Follow a name through a dtab, step by step.",
     discussion: """
-      Nothing is contacted: the way ends where a namer (/#/...) or DNS (/$/inet/...) would be asked. \
-      `meshrouter why` goes on from there.
+      With a file or --dtab nothing is contacted: the way ends where a namer (/#/...) or DNS (/$/inet/...) would be \
+      asked. Without either, the running router is asked, with all that its namers know.
       Ends with 1 if the name leads nowhere.
       """)
 
@@ -21,11 +21,35 @@ struct DtabLookupCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "A dtab given here; later entries win, so it comes after the file's.")
   var dtab: String?
 
+  @Option(help: "Label of the running router to ask; by default the first one.")
+  var router: String?
+
+  @OptionGroup var admin: AdminOptions
+
   func validate() throws {
-    if file == nil, dtab == nil { throw ValidationError("Give a file with a dtab, or one by --dtab.") }
+    if file != nil || dtab != nil, router != nil { throw ValidationError("--router is for a running router.") }
   }
 
   func run() throws {
+    if file == nil, dtab == nil { try lookUpLive() } else { try lookUpOffline() }
+  }
+
+  private func lookUpLive() throws {
+    _ = try parsed(name, "name") { text throws(DtabError) in try Path(parsing: text) }
+    let query = "path=\(ControlQuery.encode(name))" + (router.map { "&router=\(ControlQuery.encode($0))" } ?? "")
+    let path = "/delegator.json?" + query
+    Console.write(try admin.request(path, accept: "text/plain").text.trimmedEnd + "\n")
+    let tree = JSONDocument(parsing: try admin.request(path, accept: "application/json").text)
+    if tree.map(Self.hasTakenLeaf) != true { throw CommandFailure.problemShown }
+  }
+
+  private static func hasTakenLeaf(_ node: JSONDocument) -> Bool {
+    if node["type"]?.text == "leaf" { return node["role"]?.text == "taken" }
+    let branches = [node["delegate"]].compactMap { $0 } + (node["alt"]?.elements ?? [])
+    return (branches + (node["union"]?.elements ?? []).compactMap { $0["tree"] }).contains(where: hasTakenLeaf)
+  }
+
+  private func lookUpOffline() throws {
     var table = Dtab.empty
     if let file {
       table = table + (try parsedDtab(try inputText(file), file))

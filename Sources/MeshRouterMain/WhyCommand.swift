@@ -87,6 +87,11 @@ struct WhyCommand: ParsableCommand {
     let path = "/api/2/why?" + query.map { "\($0.0)=\(ControlQuery.encode($0.1))" }.joined(separator: "&")
     let response = try admin.request(path, accept: output == .json ? "application/json" : "text/plain")
     Console.write(response.text.trimmedEnd + "\n")
-    if response.headers["X-MeshRouter-Routable"] == "false" { throw CommandFailure.problemShown }
+    let isRoutable =
+      switch output {
+      case .json: JSONDocument(parsing: response.text)?["routable"] == .bool(true)
+      case .text: response.text.contains("\nverdict    routable")
+      }
+    if !isRoutable { throw CommandFailure.problemShown }
   }
 }

@@ -4,13 +4,13 @@ extension MetricName {
     var text = """
       # Metrics
 
-      The admin server tells the same numbers in three forms; none of them has to be switched on.
+      The admin server tells the same numbers in three forms: Prometheus, Prometheus with linkerd's names, and JSON. None of
+      them has to be switched on.
 
       | address | form |
       | --- | --- |
-      | `/admin/metrics/prometheus` | Prometheus text; `?names=linkerd` gives the names of linkerd 1.x |
-      | `/admin/metrics.json` | linkerd's flat JSON; `?tree` nests it, `?q=PREFIX` takes a part, `?pretty` is for reading |
-      | `/admin/metrics` | the same as plain lines |
+      | `/admin/metrics/prometheus` | Prometheus text; `?names=linkerd` gives the names of linkerd 1.x, `?service=/svc/web` and `?family=meshrouter_client` a part |
+      | `/admin/metrics.json`, `/admin/metrics` | linkerd's flat JSON; `?tree` nests it, `?q=rt/http` takes a part, `?pretty` is for reading |
 
       ```yaml
       scrape_configs:

@@ -28,18 +28,6 @@ struct ImportTests {
     "Synchronization": ["MeshBase", "Telemetry", "Net", "Admin", "Namers", "DtabStore", "MeshRouter"],
   ]
 
-  /// Files beyond those modules that know the C library: for error numbers, the calendar, or a file of their own.
-  static let glibcFiles: Set<String> = [
-    "Sources/MeshRouter/Connection/Listener.swift",
-    "Sources/MeshRouter/Connection/ServerConnection.swift",
-    "Sources/MeshRouter/Connection/ClientConnection.swift",
-    "Sources/MeshRouter/Exchange/AccessLog.swift",
-    "Sources/MeshRouter/Exchange/AccessLog+Formats.swift",
-    "Sources/MeshRouter/Exchange/Reason+Errno.swift",
-    "Sources/MeshRouter/Process/RouterProcess.swift",
-    "Sources/MeshRouter/Process/ServerSockets.swift",
-  ]
-
   struct Import {
     let module: String
     let file: String
@@ -95,9 +83,7 @@ struct ImportTests {
         let own = try #require(Self.levels[found.module])
         #expect(level < own, "\(place): \(found.module) (level \(own)) imports \(found.imported) (level \(level))")
       } else {
-        let permitted =
-          Self.outside[found.imported, default: []].contains(found.module)
-          || found.imported == "Glibc" && Self.glibcFiles.contains(found.file)
+        let permitted = Self.outside[found.imported, default: []].contains(found.module)
         #expect(permitted, "\(place): \(found.module) may not import \(found.imported)")
       }
     }
