@@ -54,3 +54,35 @@ public enum Host {
 
   public static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }
+
+extension Host {
+  /// What this process uses, from /proc/self; zeros where that cannot be read.
+  public struct Usage: Sendable {
+    /// User and system time, in seconds.
+    public var cpuSeconds = 0.0
+    public var residentBytes = 0.0
+    public var virtualBytes = 0.0
+    public var openDescriptors = 0
+    public var descriptorsMax = 0.0
+  }
+
+  public static var usage: Usage {
+    var usage = Usage()
+    if let stat = try? FileSystem.read("/proc/self/stat") {
+      // Fields are counted after the command's name, which may itself hold blanks.
+      let text = String(decoding: stat, as: UTF8.self)
+      let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ").dropFirst()
+      let numbers = fields.map { Double($0) ?? 0 }
+      if numbers.count > 21 {
+        usage.cpuSeconds = (numbers[11] + numbers[12]) / Double(sysconf(Int32(_SC_CLK_TCK)))
+        usage.virtualBytes = numbers[20]
+        usage.residentBytes = numbers[21] * Double(sysconf(Int32(_SC_PAGESIZE)))
+      }
+    }
+    usage.openDescriptors = (try? FileSystem.list("/proc/self/fd").count) ?? 0
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    usage.descriptorsMax = Double(limit.rlim_cur)
+    return usage
+  }
+}

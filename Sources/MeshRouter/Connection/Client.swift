@@ -154,7 +154,7 @@ extension BalancerKind {
       self = .aperture(
         smoothWindowMilliseconds: UInt64(a.smoothWindowMilliseconds), lowLoad: a.lowLoad, highLoad: a.highLoad,
         minAperture: a.minAperture)
-    case .ring(let ring): self = .ring(pointsPerEndpoint: ring.pointsPerEndpoint, loadBound: 0)
+    case .ring(let ring): self = .ring(pointsPerEndpoint: ring.pointsPerEndpoint, loadBound: ring.loadBound)
     }
   }
 }

@@ -51,6 +51,7 @@ final class RouterControl {
 
   /// Explaining a failed bind searches the namers for near names; hostile names must not keep the control thread busy.
   private static let explanationsPerSecond = 20
+  private static let explanationMillisecondsMax: UInt64 = 200
   /// The statistics of names that never could be routed; callers choose those names, so they share one scope.
   private static let unroutedService = "unrouted"
 
@@ -127,8 +128,8 @@ final class RouterControl {
     case .failed(let failure): fail(entry, Reason(failure), failure.description)
     case .bound(let tree), .stale(let tree, _, _):
       switch routes(tree) {
-      case .neg: fail(entry, .bindNeg, "No dtab entry and no namer knows it.")
-      case .fail: fail(entry, .bindFail, "The dtab says so.")
+      case .neg: fail(entry, .bindNeg, "")
+      case .fail: fail(entry, .bindFail, "")
       case .routes(let routes): self.route(entry, routes)
       }
     }
@@ -162,18 +163,20 @@ final class RouterControl {
     replaceClients(of: entry, with: used)
   }
 
+  /// Tells the worker that the name cannot be routed, with the way it was looked for where that can be afforded.
   private func fail(_ entry: Entry, _ reason: Reason, _ plain: String) {
     let wasRouted = !entry.clients.isEmpty
     let stats = wasRouted ? metrics.service(entry.service) : metrics.service(Self.unroutedService)
-    route(
-      entry.request, .failed(reason, explanation: plain), service: entry.service, stats: stats,
-      contextDtab: entry.contextDtab)
     replaceClients(of: entry, with: [])
-    guard mayExplain, let binding = entry.binding else { return }
+    guard mayExplain, let binding = entry.binding else {
+      return route(
+        entry.request, .failed(reason, explanation: plain), service: entry.service, stats: stats,
+        contextDtab: entry.contextDtab)
+    }
     let generation = entry.generation
-    Task { @ControlActor [weak self, weak entry] in
-      guard let interpreter = self?.interpreter else { return }
-      let explanation = await interpreter.delegate(binding.path, overrides: binding.overrides, timeoutMilliseconds: 200)
+    Task { @ControlActor [weak self, weak entry, interpreter] in
+      let explanation = await interpreter.delegate(
+        binding.path, overrides: binding.overrides, timeoutMilliseconds: Self.explanationMillisecondsMax)
       guard let self, let entry, entry.generation == generation else { return }
       self.route(
         entry.request, .failed(reason, explanation: explanation.summary(plain)), service: entry.service, stats: stats,

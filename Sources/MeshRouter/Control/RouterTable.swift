@@ -20,9 +20,14 @@ final class RouterTable {
   private(set) var fileProblem: String?
   private var watcher: FileWatcher?
   private var observation: DtabObservation?
+  private let onApplied: @ControlActor (VersionedDtab) -> Void
 
   /// Throws if the file's directory cannot be watched.
-  init(_ configuration: Configuration.Router, interpreter: Interpreter, store: any DtabStore) throws {
+  init(
+    _ configuration: Configuration.Router, interpreter: Interpreter, store: any DtabStore,
+    onApplied: @escaping @ControlActor (VersionedDtab) -> Void
+  ) throws {
+    self.onApplied = onApplied
     self.interpreter = interpreter
     inline = try Dtab(parsing: configuration.dtab)
     var log = Logger(label: "dtab")
@@ -32,6 +37,7 @@ final class RouterTable {
     observation = store.observe(configuration.namespace) { [weak self] version in
       self?.stored = version
       self?.apply()
+      if let version { self?.onApplied(version) }
     }
     if let file { try watch(file) }
   }

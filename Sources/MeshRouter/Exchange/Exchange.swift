@@ -17,6 +17,8 @@ final class Exchange: TimerOwner {
   private var branch: BindEntry.Branch?
   private var slot = 0
   private var tried = SlotSet()
+  /// For ring balancers; 0 otherwise.
+  private var ringHash: UInt64 = 0
   private var connection: ClientConnection?
   /// Set by a connection that is being made for this exchange.
   var connecting: ClientConnection?
@@ -117,6 +119,7 @@ final class Exchange: TimerOwner {
         ? fail(.identifyBadPath, detail: "What the identifier read is not a valid path.")
         : fail(.identifyNone, detail: router.identifierHelp)
     }
+    ringHash = router.ringKey?.hash(&worker.requestHead, head, peer: connection.peer) ?? 0
     writeHead(&worker.requestHead, head, consumedPath: consumed, settings: settings, connection: connection)
     if let total = router.totalTimeoutMilliseconds {
       totalTimer = worker.loop.schedule(self, tag: Self.totalTag, at: now.advanced(byMilliseconds: total))
@@ -186,7 +189,7 @@ final class Exchange: TimerOwner {
     }
     guard let client = branch?.client else { return perform(machine.handle(.failed(.pickNoEndpoints))) }
     client.reviveRested()
-    guard let slot = client.balancer.pick(at: now, using: &worker.random, hash: 0, avoiding: tried) else {
+    guard let slot = client.balancer.pick(at: now, using: &worker.random, hash: ringHash, avoiding: tried) else {
       return perform(machine.handle(.failed(.pickNoEndpoints)))
     }
     self.slot = slot
@@ -354,7 +357,7 @@ final class Exchange: TimerOwner {
     out.append(" ")
     out.append(head[worker.responseHead.reason])
     out.append("\r\n")
-    worker.responseHead.appendForwardable(head, skipping: [], to: out)
+    worker.responseHead.appendForwardable(head, skipping: [.contentLength], to: out)
     out.append("\r\n")
     server.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
     out.removeAll()

@@ -49,7 +49,7 @@ struct FailureAnswer {
     lines.append("router \(router) on \(host)")
     if let client { lines.append("bound to \(client)") }
     if !tried.isEmpty { lines.append("tried " + tried.map(\.description).joined(separator: ", ")) }
-    if let detail { lines.append(detail) }
+    if let detail, !detail.isEmpty { lines.append(detail) }
     if let name, name.hasPrefix("/"), reason.stage == .bind || reason.stage == .pick || reason.stage == .connect {
       lines.append("next:  meshrouter dtab lookup '\(name)'")
     }

@@ -162,7 +162,9 @@ extension Namers.Explanation {
   /// The route for the body of an answer, with near names where a namer said no.
   func summary(_ plain: String) -> String {
     let near = root.route.flatMap { nearNames[$0.node.path, default: []] }.map(\.description)
-    return ([plain] + steps.map { "  " + $0 } + (near.isEmpty ? [] : ["near names: " + near.joined(separator: ", ")]))
+    return
+      ((plain.isEmpty ? [] : [plain]) + steps.map { "  " + $0 }
+      + (near.isEmpty ? [] : ["near names: " + near.joined(separator: ", ")]))
       .joined(separator: "\n")
   }
 }

@@ -57,7 +57,8 @@ extension WhyReport {
         lines.append(
           (index == 0 ? "pick       " : "           ")
             + "\(candidate.address)  \(weight)\(cost)\(candidate.inFlight) in flight, "
-            + "\(candidate.idleConnections) idle connections  \(candidate.status)")
+            + "\(candidate.idleConnections) idle connection\(candidate.idleConnections == 1 ? "" : "s")  \(candidate.status)"
+        )
       }
     }
     if let reason {

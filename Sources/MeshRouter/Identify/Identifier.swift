@@ -10,9 +10,8 @@ struct Identifier {
   private let kind: Configuration.Identifier
   /// "/svc", or empty for the root.
   private let prefix: [UInt8]
-  /// The field to read, in lower case; empty for kinds that read none.
-  private let header: [UInt8]
-  private let known: KnownHeader
+  /// The field to read; of kinds that read none, an empty name.
+  private let header: HeaderName
   /// Of `static`: the whole name.
   private let fixed: [UInt8]
 
@@ -33,19 +32,14 @@ struct Identifier {
     case .static(let path): fixed = prefix + Array(path.utf8)
     case .methodAndHost, .path: break
     }
-    header = field.utf8.map(Ascii.lowercased)
-    known =
-      KnownHeader.allCases.first { known in
-        UnsafeRawBufferPointer(start: known.name.utf8Start, count: known.name.utf8CodeUnitCount)
-          .elementsEqual(field.utf8) { Ascii.lowercased($0) == Ascii.lowercased($1) } && !field.isEmpty
-      } ?? .other
+    header = HeaderName(field)
     self.fixed = fixed
   }
 
   /// Reads the request parsed in `request`, whose bytes are `head`, and appends the name to `key`.
   @inline(__always)
   func identify(_ request: inout RequestHead, _ head: UnsafeRawBufferPointer, into key: ByteBuffer) -> Result {
-    if case .headerToken = kind, known == .host {
+    if case .headerToken = kind, header.known == .host {
       guard let host = request.host, host.count > 0 else { return .none }
       appendPrefix(key)
       key.appendLabel(head[host])
@@ -60,12 +54,12 @@ struct Identifier {
   {
     switch kind {
     case .headerToken:
-      guard let value = value(request, head), value.count > 0 else { return .none }
+      guard let value = header.value(&request, head), value.count > 0 else { return .none }
       appendPrefix(key)
       key.appendLabel(value)
       return .name(consumed: 0)
     case .header:
-      guard let value = value(request, head), value.count > 0 else { return .none }
+      guard let value = header.value(&request, head), value.count > 0 else { return .none }
       guard let path = try? Path(parsing: String(decoding: value, as: UTF8.self)) else { return .badPath }
       appendPrefix(key)
       key.append(path.description)
@@ -125,18 +119,6 @@ struct Identifier {
 
   @inline(__always)
   private func appendPrefix(_ key: ByteBuffer) { prefix.withUnsafeBytes { key.append($0) } }
-
-  /// The last field with the name wins, as in linkerd.
-  private func value(_ request: RequestHead, _ head: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-    if known == .host { return request.host.map { head[$0] } }
-    let field = request.fields.last { field in
-      known != .other && known != .l5dOther
-        ? field.id == known
-        : head[field.name].count == header.count
-          && zip(head[field.name], header).allSatisfy { Ascii.lowercased($0) == $1 }
-    }
-    return field.map { head[$0.value] }
-  }
 
   /// What the caller has to send, for the answer to a request that could not be identified.
   var help: String {

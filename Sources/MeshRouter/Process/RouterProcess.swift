@@ -1,3 +1,4 @@
+import Admin
 import Config
 import Dtab
 import DtabStore
@@ -30,8 +31,13 @@ public final class RouterProcess {
   /// Addresses in force, in the order of the configuration: where a port was 0, the kernel's choice.
   public private(set) var serverAddresses: [[SocketAddress]] = []
   let accessLogs: [AccessLogWriter]
+  private var admin: RouterAdmin?
+  private var adminServer: AdminServer?
+  private let processMetrics: ProcessMetrics
+  /// Where the admin server listens.
+  public var adminAddress: SocketAddress? { adminServer?.address }
 
-  /// Binds all sockets and starts all threads. Throws `SystemError` naming the address if one cannot be bound, and then
+  /// Binds all sockets and starts all threads, the admin server's too. Throws `SystemError` naming the address if one cannot be bound, and then
   /// leaves nothing behind.
   public static func start(_ configuration: Configuration) async throws -> RouterProcess {
     let store: any DtabStore =
@@ -39,7 +45,26 @@ public final class RouterProcess {
       case .memory: InMemoryDtabStore()
       case .directory(let directory): try await DirectoryDtabStore.open(directory: directory.path)
       }
-    return try RouterProcess(configuration, store: store)
+    ProcessLog.shared.install(configuration.logging)
+    let router = try RouterProcess(configuration, store: store)
+    do {
+      try router.startAdmin()
+    } catch {
+      router.shutdown()
+      throw error
+    }
+    return router
+  }
+
+  private func startAdmin() throws {
+    let settings = configuration.admin
+    guard let address = SocketAddress(ip: settings.ip, port: UInt16(settings.port)) else {
+      throw SystemError.notAnAddress("\(settings.ip):\(settings.port)")
+    }
+    let admin = RouterAdmin(self)
+    self.admin = admin
+    adminServer = try AdminServer(
+      on: address, unixSocket: settings.socketPath, options: AdminOptions(settings), source: admin)
   }
 
   private init(_ configuration: Configuration, store: any DtabStore) throws {
@@ -49,6 +74,7 @@ public final class RouterProcess {
     let workerCount = workerCount
     metrics = MetricsRegistry(workers: workerCount, seriesMax: configuration.metrics.maxSeries)
     namers = try NamerAssembly.registry(configuration)
+    processMetrics = ProcessMetrics(metrics, namers: namers)
     control = try Mailbox()
     let logs = try configuration.routers.map { router in
       try router.httpAccessLog.map {
@@ -70,8 +96,9 @@ public final class RouterProcess {
     }
     housekeeping = Task { @ControlActor [weak self] in
       while !Task.isCancelled {
-        try? await ControlActor.sleep(milliseconds: 5_000)
+        try? await ControlActor.sleep(milliseconds: 2_000)
         self?.metrics.tick(at: Clock.now)
+        self?.processMetrics.refresh()
       }
     }
   }
@@ -82,7 +109,10 @@ public final class RouterProcess {
       let interpreter = Interpreter(
         namers: namers, dtab: try Dtab(parsing: router.dtab),
         transformers: try router.interpreter.transformers.map(NamerAssembly.transformer))
-      tables.append(try RouterTable(router, interpreter: interpreter, store: store))
+      tables.append(
+        try RouterTable(router, interpreter: interpreter, store: store) { [processMetrics] version in
+          processMetrics.dtabApplied(version.namespace, version: version.version)
+        })
       routers.append(
         RouterControl(
           index: index, configuration: router, interpreter: interpreter, metrics: metrics.router(router.label),
@@ -136,6 +166,7 @@ public final class RouterProcess {
       while drained.count < workerCount, Clock.now < deadline { try? await ControlActor.sleep(milliseconds: 10) }
       for mailbox in mailboxes { mailbox.send(.stop) }
       housekeeping?.cancel()
+      await adminServer?.close()
     }
   }
 
@@ -143,6 +174,13 @@ public final class RouterProcess {
   public nonisolated func waitUntilEnded() { ended.wait() }
 
   // MARK: State
+
+  /// What an operator should mend, a sentence each.
+  var problems: [String] {
+    store.problems.map { $0.namespace.isEmpty ? $0.message : "dtab \($0.namespace): \($0.message)" }
+      + tables.compactMap(\.fileProblem)
+      + namers.states().compactMap { state in state.lastError.map { "namer \(state.prefix): \($0)" } }
+  }
 
   /// What every worker sees of a router's clients. Waits for the workers' answers, which come within a turn each.
   func inspectClients(router: Int) async -> [[ClientInspection]] {

@@ -15,6 +15,8 @@ final class RouterRuntime {
   let configuration: Configuration.Router
   let limits: H1Limits
   let totalTimeoutMilliseconds: UInt64?
+  /// What a ring balancer hashes; `nil` unless the router has one.
+  let ringKey: RingKey?
   let identifiers: [Identifier]
   let stats: RouterStats
   let accessLog: AccessLogWriter?
@@ -33,6 +35,7 @@ final class RouterRuntime {
     stats = plan.stats
     accessLog = plan.accessLog
     self.worker = worker
+    ringKey = RingKey(plan.configuration.client.loadBalancer.kind)
     totalTimeoutMilliseconds = plan.configuration.service.totalTimeoutMilliseconds.map(UInt64.init)
     limits = H1Limits(
       lineBytesMax: configuration.maxInitialLineKilobytes * 1_024,

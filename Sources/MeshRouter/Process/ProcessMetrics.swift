@@ -1,0 +1,43 @@
+import MeshBase
+import Namers
+import Net
+import Telemetry
+
+/// Feeds what the control thread knows into the metrics: process, build, namers, dtabs.
+@ControlActor
+final class ProcessMetrics {
+  private let metrics: MetricsRegistry
+  private let namers: NamerRegistry
+  private var usage = Host.usage
+  private var namerPrefixes: Set<String> = []
+  private var revisions: [String: UInt64] = [:]
+
+  init(_ metrics: MetricsRegistry, namers: NamerRegistry) {
+    self.metrics = metrics
+    self.namers = namers
+    metrics.control(.buildInfo, ProductVersion.number, ProductVersion.openSSL, ProductVersion.nghttp2).value = 1
+    metrics.control(.processStart).value = Double(Clock.wallNanoseconds) / 1e9
+    refresh()
+  }
+
+  /// Call every few seconds, and before a report.
+  func refresh() {
+    usage = Host.usage
+    metrics.control(.processCpu).value = usage.cpuSeconds
+    metrics.control(.processResident).value = usage.residentBytes
+    metrics.control(.processVirtual).value = usage.virtualBytes
+    metrics.control(.processOpenFds).value = Double(usage.openDescriptors)
+    metrics.control(.processMaxFds).value = usage.descriptorsMax
+    for namer in namers.states() {
+      // The age of what is stalest: a namer whose names are all fresh is fresh.
+      let age = namer.names.compactMap(\.failingMilliseconds).max() ?? 0
+      metrics.control(.namerAge, namer.prefix).value = Double(age) / 1_000
+    }
+  }
+
+  /// A namespace's dtab is in force in a new version.
+  func dtabApplied(_ namespace: String, version: UInt64) {
+    metrics.control(.dtabRevision, namespace).value = Double(version)
+    metrics.control(.dtabApply, namespace, "applied").value += 1
+  }
+}
