@@ -51,7 +51,8 @@ let package = Package(
     module(
       "MeshRouter",
       [
-        "MeshBase", "Dtab", "Balancers", "Resilience", "Telemetry", "HTTP", "Net", "Config", "Namers", "DtabStore", "Admin",
+        "MeshBase", "Dtab", "Balancers", "Resilience", "Telemetry", "HTTP", "Net", "Config", "Namers", "DtabStore",
+        "Admin",
         "CNghttp2", "COpenSSL", logging,
       ]),
     .executableTarget(
