@@ -194,6 +194,25 @@ extension NamersTests {
       #expect(lookup.bound?.endpoints.shown == ["127.0.0.1:3"])
     }
 
+    @Test("one change of a file costs the same however many residual paths lead there")
+    func manyResiduals() async {
+      directory.replace("web", "127.0.0.1 1\n")
+      let lookups = (0..<2_000).map { namer.lookup(Path(labels: ["web", "r\($0)"])) }
+      let source = lookups[0].bound!.endpoints
+      #expect(lookups.allSatisfy { $0.bound?.endpoints === source })
+      var told = 0
+      let tokens = lookups.map { $0.observe { told += 1 } }
+      for port in 2...20 {
+        directory.replace("web", "127.0.0.1 \(port)\n")
+        #expect(await eventually { source.shown == ["127.0.0.1:\(port)"] })
+      }
+      #expect(told == 0)
+      directory.remove("web")
+      #expect(await eventually { lookups.allSatisfy { $0.isNeg } })
+      #expect(told == 2_000)
+      for token in tokens { token.cancel() }
+    }
+
     @Test("a root that does not exist yet is found when it is made")
     func lateRoot() async {
       let namer = FsNamer(rootDirectory: directory.path + "/not/yet", resolver: offlineResolver())

@@ -413,7 +413,7 @@ extension NamersTests {
       directory.replace("web", "127.0.0.2 1\n")
       #expect(await eventually { bound.endpoints.shown == ["127.0.0.2:4140"] })
       directory.replace("web", "oops\n")
-      #expect(await eventually { bound.endpoints.lastError != nil || namer.state().names.first?.lastError != nil })
+      #expect(await eventually { bound.endpoints.lastError != nil && bound.endpoints.staleSince != nil })
       #expect(bound.endpoints.shown == ["127.0.0.2:4140"])
       directory.remove("web")
       #expect(await eventually { binding.shown == "~" })

@@ -18,6 +18,7 @@ final class FsFile {
   /// Since when a writer has been at work without closing.
   private var writingSince: MonotonicInstant?
   private var loggedProblem: String?
+  private var watchIsLost = false
 
   /// An in-place writer is given so long to close the file before what is there is read.
   private static let writerMilliseconds: UInt64 = 50
@@ -34,7 +35,7 @@ final class FsFile {
     watch()
   }
 
-  /// The walk has found the file, perhaps elsewhere than before.
+  /// The file was found again, perhaps elsewhere than before.
   func move(to location: FsLocation) {
     if location != self.location {
       self.location = location
@@ -45,6 +46,7 @@ final class FsFile {
   }
 
   private func watch() {
+    watchIsLost = false
     let old = tokens
     let real = (try? FileSystem.resolvingLinks(location.path)) ?? nil
     tokens = [observe(location.directory, location.name)]
@@ -62,7 +64,10 @@ final class FsFile {
   }
 
   private func happened(_ event: FileEvent, isNeighbour: Bool) {
-    if isNeighbour || !event.isDisjoint(with: .directory) {
+    if !event.isDisjoint(with: .directory) {
+      watchIsLost = true
+      reading.request()
+    } else if isNeighbour {
       reading.request()
     } else if !event.isDisjoint(with: .written) {
       writingSince = nil
@@ -73,7 +78,7 @@ final class FsFile {
     } else if !event.isDisjoint(with: .modified) {
       waitForWriter()
     } else if !event.isDisjoint(with: .vanished) {
-      // The walk decides; see there for the delay.
+      // The node decides whether the name is gone; see there for the delay.
       if !writerTimer.isSet { writerTimer.set(milliseconds: Self.vanishMilliseconds) }
     }
   }
@@ -92,6 +97,7 @@ final class FsFile {
 
   func read() {
     guard let source else { return }
+    if watchIsLost { watch() }
     let bytes: [UInt8]
     do throws(SystemError) {
       guard let status = try FileSystem.status(location.path) else {

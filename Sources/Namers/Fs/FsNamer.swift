@@ -21,6 +21,7 @@ public final class FsNamer: Namer {
   let log = Logger(label: "namer.fs")
   private let pollMilliseconds: UInt64?
   private var lookups = WeakTable<Path, NameLookup>()
+  private var nodes = WeakTable<Path, FsNode>()
   private var sources = WeakTable<Path, EndpointSource>()
   private lazy var pollTimer = ControlTimer { [weak self] in self?.poll() }
   /// Where the kernel will not watch.
@@ -47,18 +48,27 @@ public final class FsNamer: Namer {
     return lookup
   }
 
+  func node(_ relative: Path, name: String, parent: FsNode?) -> FsNode {
+    if let known = nodes[relative] { return known }
+    let node = FsNode(relative, name: name, parent: parent, namer: self)
+    nodes[relative] = node
+    return node
+  }
+
   /// The one source of the file at a place below the root; `relative` is the id's part behind the prefix.
   func source(_ relative: Path, at location: FsLocation) -> EndpointSource {
-    if let known = sources[relative] {
-      (known.feeder as? FsFile)?.move(to: location)
-      return known
-    }
+    if let known = sources[relative] { return known }
     let source = EndpointSource()
     let file = FsFile(prefix + relative, at: location, namer: self, source)
     source.feeder = file
     sources[relative] = source
     file.read()
     return source
+  }
+
+  /// A file in use was found again, perhaps elsewhere.
+  func fileMoved(_ relative: Path, to location: FsLocation) {
+    (sources[relative]?.feeder as? FsFile)?.move(to: location)
   }
 
   private func schedulePoll() {
@@ -69,14 +79,14 @@ public final class FsNamer: Namer {
   }
 
   private func poll() {
-    let lookups = lookups.values
+    let nodes = nodes.values
     let sources = sources.values
-    for lookup in lookups { (lookup.feeder as? FsWalk)?.update() }
+    for node in nodes { node.update() }
     for source in sources { (source.feeder as? FsFile)?.readIfChanged() }
-    if !lookups.isEmpty || !sources.isEmpty { schedulePoll() }
+    if !nodes.isEmpty || !sources.isEmpty { schedulePoll() }
   }
 
-  /// Called by walks and files when they met a directory the kernel does not watch.
+  /// Called when directories were asked for: the kernel may have refused to watch one.
   func watchMayHaveFailed() { schedulePoll() }
 
   /// What stands in the directory where the walk ended.
@@ -84,7 +94,7 @@ public final class FsNamer: Namer {
     var directory = root
     var path = prefix
     for label in rest.labels {
-      guard let name = FsWalk.fileName(label),
+      guard let name = FsNode.fileName(label),
         let status = (try? FileSystem.status(directory + "/" + name)) ?? nil, status.isDirectory
       else { break }
       directory += "/" + name

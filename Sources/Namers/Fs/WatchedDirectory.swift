@@ -46,12 +46,15 @@ final class DirectoryWatch {
     }
   }
 
-  /// The directory is no longer at this path, and so none is at a path below: their watches would tell of the old ones.
-  fileprivate func stop(at path: String) {
-    for directory in directories.values where directory.path == path || directory.path.hasPrefix(path + "/") {
+  /// The directory is no longer at this path, and so none is at a path below: their watches tell of the old ones. All
+  /// who listen there must look again.
+  fileprivate func lost(_ path: String) {
+    let affected = directories.values.filter { $0.path == path || $0.path.hasPrefix(path + "/") }
+    for directory in affected {
       if directory.isWatched { watcher?.unwatch(directory: directory.path) }
       directory.isWatched = false
     }
+    for directory in affected { directory.tellAll(.directory) }
   }
 
   /// Nobody uses the directory any more.
@@ -105,13 +108,11 @@ final class WatchedDirectory {
   }
 
   fileprivate func happened(_ name: String, _ event: FileEvent) {
-    var listeners = ofAll
-    if name.isEmpty {
-      if !event.isDisjoint(with: .directory) { watch.stop(at: path) }
-      listeners += byName.values.joined()
-    } else {
-      listeners += byName[name] ?? []
-    }
-    for listener in listeners { listener.onEvent?(event) }
+    if name.isEmpty { return watch.lost(path) }
+    for listener in ofAll + (byName[name] ?? []) { listener.onEvent?(event) }
+  }
+
+  fileprivate func tellAll(_ event: FileEvent) {
+    for listener in ofAll + byName.values.joined() { listener.onEvent?(event) }
   }
 }

@@ -16,7 +16,10 @@ public final class EndpointSource {
   public private(set) var current: EndpointSet
   public private(set) var lastChanged: MonotonicInstant
   /// `nil` while all is well.
-  public private(set) var failure: Failure?
+  public var failure: Failure? { ownFailure ?? upstream?.failure }
+  private var ownFailure: Failure?
+  /// What this one is made from.
+  private var upstream: EndpointSource?
   public var lastError: String? { failure?.text }
   /// Since when `current` may be out of date; `nil` if it is not.
   public var staleSince: MonotonicInstant? {
@@ -42,13 +45,13 @@ public final class EndpointSource {
   /// What the source says now. `.failed` is the same as calling `fail`.
   public func publish(_ set: EndpointSet) {
     if case .failed(let text) = set { return fail(text) }
-    failure = nil
+    ownFailure = nil
     replace(set)
   }
 
   /// The source failed: the last good set stays.
   public func fail(_ text: String) {
-    failure = Failure(text: text, since: failure?.since ?? Clock.now)
+    ownFailure = Failure(text: text, since: ownFailure?.since ?? Clock.now)
     switch current {
     case .bound, .neg: break
     case .pending, .failed: replace(.failed(text))
@@ -58,7 +61,7 @@ public final class EndpointSource {
   /// The set is known in part: it is published, and the failure of the rest is shown.
   func publish(_ set: EndpointSet, partialFailure: String?) {
     guard let partialFailure else { return publish(set) }
-    failure = Failure(text: partialFailure, since: failure?.since ?? Clock.now)
+    ownFailure = Failure(text: partialFailure, since: ownFailure?.since ?? Clock.now)
     replace(set)
   }
 
@@ -74,27 +77,12 @@ extension EndpointSource {
   /// A source that follows this one through a function.
   func mapped(_ transform: @escaping @ControlActor (EndpointSet) -> EndpointSet) -> EndpointSource {
     let result = EndpointSource()
-    let update: @ControlActor (EndpointSource) -> Void = { [weak result] upstream in
-      guard let result else { return }
-      let set = transform(upstream.current)
-      if case .failed = upstream.current {
-        result.publish(set)
-      } else {
-        result.publish(set, partialFailure: upstream.lastError)
-      }
+    let update: @ControlActor () -> Void = { [weak self, weak result] in
+      if let self, let result { result.publish(transform(current)) }
     }
-    update(self)
-    let token = observe { [weak self] in if let self { update(self) } }
-    result.feeder = Upstream(source: self, token: token)
+    update()
+    result.upstream = self
+    result.feeder = observe(update)
     return result
-  }
-
-  private final class Upstream {
-    let source: EndpointSource
-    let token: ObservationToken
-    init(source: EndpointSource, token: ObservationToken) {
-      self.source = source
-      self.token = token
-    }
   }
 }
