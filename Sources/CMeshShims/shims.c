@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CMeshShims.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,3 +24,4 @@ long mesh_recv(int descriptor, void *buffer, long count) {
 long mesh_send(int descriptor, const void *buffer, long count) {
   return syscall(SYS_sendto, descriptor, buffer, (size_t)count, MSG_NOSIGNAL, (void *)0, 0);
 }
+void mesh_trim_heap(void) { malloc_trim(0); }

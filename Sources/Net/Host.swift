@@ -1,3 +1,4 @@
+import CMeshShims
 import Glibc
 import MeshBase
 
@@ -62,8 +63,6 @@ extension Host {
     public var cpuSeconds = 0.0
     public var residentBytes = 0.0
     public var virtualBytes = 0.0
-    public var openDescriptors = 0
-    public var descriptorsMax = 0.0
   }
 
   public static var usage: Usage {
@@ -79,10 +78,37 @@ extension Host {
         usage.residentBytes = numbers[21] * Double(sysconf(Int32(_SC_PAGESIZE)))
       }
     }
-    usage.openDescriptors = (try? FileSystem.list("/proc/self/fd").count) ?? 0
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    usage.descriptorsMax = Double(limit.rlim_cur)
     return usage
   }
+
+  public static var openDescriptors: Int { (try? FileSystem.list("/proc/self/fd").count) ?? 0 }
+
+  /// The soft limit on open descriptors.
+  public static var descriptorsMax: UInt64 {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    return UInt64(limit.rlim_cur)
+  }
+}
+
+extension Host {
+  /// Gives back what only the start needed: freed heap, and pages of code that ran once.
+  ///
+  /// Code pages are clean copies of the file and come back one by one where they are still used; what stays is what
+  /// serving takes. Only executable mappings are dropped: others may hold relocated data.
+  public static func trimMemory() {
+    mesh_trim_heap()
+    guard let maps = try? FileSystem.read("/proc/self/maps") else { return }
+    for line in String(decoding: maps, as: UTF8.self).split(separator: "\n") {
+      let fields = line.split(separator: " ")
+      guard fields.count >= 6, fields[1] == "r-xp", fields[5].hasPrefix("/") else { continue }
+      let bounds = fields[0].split(separator: "-").compactMap { UInt(radix: 16, $0) }
+      guard bounds.count == 2, let start = UnsafeMutableRawPointer(bitPattern: bounds[0]) else { continue }
+      madvise(start, Int(bounds[1] - bounds[0]), MADV_DONTNEED)
+    }
+  }
+}
+
+extension UInt {
+  fileprivate init?(radix: Int, _ text: Substring) { self.init(text, radix: radix) }
 }

@@ -45,3 +45,6 @@ void mesh_name_thread(const char *name);
 /// recv and send (with MSG_NOSIGNAL) without glibc's thread cancellation points, which cost two function calls each.
 long mesh_recv(int descriptor, void *buffer, long count);
 long mesh_send(int descriptor, const void *buffer, long count);
+
+/// Gives freed heap back to the system.
+void mesh_trim_heap(void);

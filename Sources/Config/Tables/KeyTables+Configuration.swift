@@ -34,9 +34,9 @@ extension KeyTables {
     { Configuration.Metrics() },
     [
       Key(
-        "maxSeries", \.maxSeries, .integer(10...1_000_000), origin: .ours,
-        "Services plus clients with metrics of their own. What comes later is counted under `other`, so that hostile"
-          + " names cost nothing."),
+        "maxSeries", \.maxSeries, .integer(100...10_000_000), origin: .ours,
+        "Prometheus series that services and clients may make; a service is charged 32, a client 48, and services get"
+          + " half at most. What comes later is counted under `other`, so that hostile names cost nothing."),
       Key(
         "exactStatus", \.exactStatus, .boolean, origin: .ours,
         "Count each status code by itself as well as by class (`2xx`)."),

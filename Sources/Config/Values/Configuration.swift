@@ -29,8 +29,8 @@ public struct Configuration: Sendable, Equatable {
 extension Configuration {
   /// Bounds of what the metrics may cost.
   public struct Metrics: Sendable, Equatable {
-    /// Services plus clients with series of their own, over all routers; what comes later is counted under `other`.
-    public var maxSeries = 10_000
+    /// Prometheus series that services and clients may make, over all routers; what comes later counts under `other`.
+    public var maxSeries = 100_000
     /// Count each status code by itself instead of by class (`2xx`).
     public var exactStatus = false
 

@@ -8,26 +8,22 @@ import Telemetry
 final class ProcessMetrics {
   private let metrics: MetricsRegistry
   private let namers: NamerRegistry
-  private var usage = Host.usage
-  private var namerPrefixes: Set<String> = []
-  private var revisions: [String: UInt64] = [:]
 
   init(_ metrics: MetricsRegistry, namers: NamerRegistry) {
     self.metrics = metrics
     self.namers = namers
     metrics.control(.buildInfo, ProductVersion.number, ProductVersion.openSSL, ProductVersion.nghttp2).value = 1
     metrics.control(.processStart).value = Double(Clock.wallNanoseconds) / 1e9
+    metrics.control(.processCpu) { Host.usage.cpuSeconds }
+    metrics.control(.processResident) { Host.usage.residentBytes }
+    metrics.control(.processVirtual) { Host.usage.virtualBytes }
+    metrics.control(.processOpenFds) { Double(Host.openDescriptors) }
+    metrics.control(.processMaxFds) { Double(Host.descriptorsMax) }
     refresh()
   }
 
-  /// Call every few seconds, and before a report.
+  /// Call every few seconds.
   func refresh() {
-    usage = Host.usage
-    metrics.control(.processCpu).value = usage.cpuSeconds
-    metrics.control(.processResident).value = usage.residentBytes
-    metrics.control(.processVirtual).value = usage.virtualBytes
-    metrics.control(.processOpenFds).value = Double(usage.openDescriptors)
-    metrics.control(.processMaxFds).value = usage.descriptorsMax
     for namer in namers.states() {
       // The age of what is stalest: a namer whose names are all fresh is fresh.
       let age = namer.names.compactMap(\.failingMilliseconds).max() ?? 0

@@ -53,6 +53,7 @@ public final class RouterProcess {
       router.shutdown()
       throw error
     }
+    Host.trimMemory()
     return router
   }
 
