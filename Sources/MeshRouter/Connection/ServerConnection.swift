@@ -143,7 +143,9 @@ final class ServerConnection: StreamChannel {
 
   private var wantsInput: Bool {
     switch input {
-    case .head, .lingering: true
+    case .lingering: true
+    // A caller that does not read its responses gets no further requests served.
+    case .head: !isBlocked
     case .body, .tunnel: exchange?.takesRequestBytes ?? false
     case .waiting, .closed: false
     }
@@ -227,6 +229,7 @@ final class ServerConnection: StreamChannel {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
       switch input {
       case .head:
+        if isBlocked { break steps }
         switch worker.requestHead.parse(rest, limits: server.router.limits) {
         case .needMore:
           headIsPartial()
@@ -260,8 +263,11 @@ final class ServerConnection: StreamChannel {
     if let exchange { exchange.flushRequest() }
     guard isOpen else { return }
     if let source {
-      source.consume(offset)
-      if source.isEmpty { dropInbox() }
+      // Unless it was given back meanwhile, because the connection ends.
+      if inbox === source {
+        source.consume(offset)
+        if source.isEmpty { dropInbox() }
+      }
     } else if offset < bytes.count {
       let buffer = worker.takeBuffer()
       buffer.append(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
@@ -343,8 +349,11 @@ final class ServerConnection: StreamChannel {
   override func outputDrained() {
     if case .lingering = input {
       if sawPeerClosed && !mayHaveUnread { closeNow() } else { armLinger(milliseconds: Self.lingerMilliseconds) }
+    } else if let exchange {
+      exchange.responseOutputDrained()
     } else {
-      exchange?.responseOutputDrained()
+      mayHaveUnread = true
+      loop.deferToEndOfTurn(self)
     }
   }
 
@@ -415,7 +424,7 @@ final class ServerConnection: StreamChannel {
   /// A tunnel has ended in both directions.
   func tunnelClosed() {
     exchange = nil
-    closeNow()
+    if isBlocked { linger() } else { closeNow() }
   }
 
   private func callerGone() {

@@ -53,6 +53,8 @@ final class Exchange: TimerOwner {
   private var triedAddresses: [SocketAddress] = []
   /// The request's head as it came; only when there is an access log.
   private var logHead: ByteBuffer?
+  /// Where the request was sent; only when there is an access log.
+  private var endpoint: SocketAddress?
 
   /// How body bytes go to the caller.
   private enum ResponseEncoding { case none, raw, chunked }
@@ -215,6 +217,7 @@ final class Exchange: TimerOwner {
     self.connection = connection
     connecting = nil
     waitingPool = nil
+    if logHead != nil { endpoint = connection.pool.address }
     perform(machine.handle(.connected(reused: reused)))
   }
 
@@ -344,6 +347,7 @@ final class Exchange: TimerOwner {
   func requestOutputDrained() {
     lastMoved = now
     server?.resumeInput()
+    endTunnelIfDone()
   }
 
   // MARK: Response
@@ -553,13 +557,20 @@ final class Exchange: TimerOwner {
   func tunnelEndedByCaller() {
     callerFinished = true
     connection?.finishOutput()
-    if backendFinished { perform(machine.handle(.completed)) }
+    endTunnelIfDone()
   }
 
   func tunnelEndedByBackend() {
     backendFinished = true
     server?.finishOutput()
-    if callerFinished { perform(machine.handle(.completed)) }
+    endTunnelIfDone()
+  }
+
+  /// Both sides have said all they had to say, and the backend has been given all of it; what the caller still has to
+  /// be given its connection sends by itself.
+  private func endTunnelIfDone() {
+    guard callerFinished, backendFinished, !(connection?.isBlocked ?? false) else { return }
+    perform(machine.handle(.completed))
   }
 
   // MARK: End
@@ -707,12 +718,10 @@ final class Exchange: TimerOwner {
       AccessLogEntry(
         head: logHead.readable, peer: server?.peer, status: status, bytes: responseBytes, reason: reason,
         name: entry?.path ?? "-", client: branch?.client?.name,
-        endpoint: attemptedAddresses.last ?? lastAddress, microseconds: now.nanoseconds(since: startedAt) / 1_000,
+        endpoint: endpoint ?? triedAddresses.last, microseconds: now.nanoseconds(since: startedAt) / 1_000,
         requeues: machine.requeues),
       worker: worker)
   }
-
-  private var lastAddress: SocketAddress? { nil }
 
   private func reset() {
     worker.loop.cancel(bindTimer)
@@ -728,6 +737,7 @@ final class Exchange: TimerOwner {
     server = nil
     if let logHead { worker.giveBack(logHead) }
     logHead = nil
+    endpoint = nil
     tried = SlotSet()
     if !triedAddresses.isEmpty { triedAddresses = [] }
     requestBody = .ended
