@@ -419,6 +419,31 @@ extension NamersTests {
       #expect(await eventually { binding.shown == "~" })
     }
 
+    @Test("a path that leads back to its own transformer is a failure that says so")
+    func loop() {
+      let registry = NamerRegistry(
+        namers: [TransformedNamer(fixed, transformers: [.replace("/#/io.l5d.static/far")])], resolver: offlineResolver()
+      )
+      let shown = Interpreter(namers: registry).bind("/#/io.l5d.static/web").shown
+      #expect(shown.contains("leads back to the transformer"), "\(shown)")
+    }
+
+    @Test("nothing outlives its last holder, paths of transformers included")
+    func holders() async {
+      weak var registry: NamerRegistry?
+      weak var interpreter: Interpreter?
+      do {
+        let transformed = TransformedNamer(fixed, transformers: [.replace("/$/inet/127.0.0.1/4140")])
+        let owned = NamerRegistry(namers: [transformed], resolver: offlineResolver())
+        let used = Interpreter(namers: owned, transformers: [.const("/#/io.l5d.static/web")])
+        let binding = used.bind("/#/io.l5d.static/far")
+        #expect(binding.shown == "/%/io.l5d.const/%/io.l5d.replace/$/inet/127.0.0.1/4140")
+        registry = owned
+        interpreter = used
+      }
+      #expect(await eventually { registry == nil && interpreter == nil })
+    }
+
     @Test("names that a namer answers with are bound again before transformers see anything")
     func paths() throws {
       let rewrite = RewriteNamer(pattern: try RewritePattern(pattern: "/{x}", name: "/#/io.l5d.static/{x}"))

@@ -23,6 +23,10 @@ final class Observers {
   /// By ascending id.
   private var closures: [(id: UInt64, onChange: @ControlActor () -> Void)] = []
   private var nextID: UInt64 = 0
+  private let onIdle: (@ControlActor () -> Void)?
+
+  /// `onIdle` is called when the last observer has gone.
+  init(onIdle: (@ControlActor () -> Void)? = nil) { self.onIdle = onIdle }
   var isEmpty: Bool { closures.isEmpty }
   var count: Int { closures.count }
 
@@ -40,7 +44,9 @@ final class Observers {
   }
 
   private func remove(_ id: UInt64) {
-    if let place = place(of: id) { closures.remove(at: place) }
+    guard let place = place(of: id) else { return }
+    closures.remove(at: place)
+    if closures.isEmpty { onIdle?() }
   }
 
   /// Binary search: thousands of names may hang on one source.

@@ -8,8 +8,11 @@ final class TransformerChain {
   private let transformers: [Transformer]
   private weak var namers: NamerRegistry?
   private var sources = WeakTable<Path, EndpointSource>()
-  private var paths: [Path: (binding: Binding, token: ObservationToken, interpreter: Interpreter)] = [:]
-  private let observers = Observers()
+  private var paths: [Path: (binding: Binding, token: ObservationToken)] = [:]
+  /// Being bound for the first time.
+  private var underway: Set<Path> = []
+  // A chain belongs to a namer and its paths to the registry that has the namer: held only while in use.
+  private lazy var observers = Observers { [weak self] in self?.paths = [:] }
 
   /// `namers` binds the paths of `const` and `replace`.
   init(_ transformers: [Transformer], namers: NamerRegistry) {
@@ -17,7 +20,7 @@ final class TransformerChain {
     self.namers = namers
   }
 
-  /// Tells of changes in what `const` and `replace` are bound to: apply again.
+  /// Tells of changes in what `const` and `replace` are bound to: apply again. Whoever applies observes.
   func observe(_ onChange: @escaping @ControlActor () -> Void) -> ObservationToken { observers.add(onChange) }
 
   func apply(_ tree: NameTree<BoundName>) -> BindState<BoundName> {
@@ -54,9 +57,12 @@ final class TransformerChain {
   private func substitute(_ path: Path) -> BindState<BoundName> {
     guard let namers else { return .pending }
     if paths[path] == nil {
-      let interpreter = Interpreter(namers: namers)
-      let binding = interpreter.bind(path)
-      paths[path] = (binding, binding.observe { [weak self] in self?.observers.notify() }, interpreter)
+      guard underway.insert(path).inserted else {
+        return .failed(.namer(path, "this path of a transformer leads back to the transformer; bind it past its namer"))
+      }
+      let binding = Interpreter(namers: namers).bind(path)
+      underway.remove(path)
+      paths[path] = (binding, binding.observe { [weak self] in self?.observers.notify() })
     }
     switch paths[path]?.binding.state {
     case .bound(let tree), .stale(let tree, _, _): return .bound(tree)
