@@ -136,7 +136,8 @@ extension ByteBuffer {
     append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
-  /// The UTF-8 of `text`; for the control plane.
+  /// The UTF-8 of `text`; for the control plane. Literals are taken as `StaticString`.
+  @_disfavoredOverload
   public func append(_ text: String) {
     var text = text
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }

@@ -6,7 +6,8 @@ import MeshBase
 /// Derives a logical name from a request; what linkerd calls an identifier.
 ///
 /// The name is written in printed form, so that it is at once the key of the bind cache and what people read.
-struct Identifier {
+/// A class, so that going through a router's identifiers copies none of their configuration.
+final class Identifier {
   private let kind: Configuration.Identifier
   /// "/svc", or empty for the root.
   private let prefix: [UInt8]
