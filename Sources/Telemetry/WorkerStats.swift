@@ -23,8 +23,8 @@ public final class WorkerStats: StatsBlock, @unchecked Sendable {
     HistogramWords(words + Word.loopDelay).record(delayMicroseconds)
   }
 
-  /// Time spent in one stage of one request. Stages are timed on sampled requests only, so this is a distribution
-  /// and its count is that of samples.
+  /// Time spent in one stage of one request. Only stages that may wait are timed: a bind that had to be asked for, a
+  /// connection that had to be made, the passing on of a response.
   @inlinable public func stage(_ stage: Stage, nanoseconds: UInt64) {
     HistogramWords(words + Word.stages + stage.ordinal * HistogramWords.wordCount).record(nanoseconds)
   }

@@ -69,7 +69,8 @@ struct BindCache {
     slots.compactMap { $0 }.filter { $0.inFlight == 0 && $0.waiters.isEmpty && $0.lastUsed < limit }
   }
 
-  var entries: [BindEntry] { slots.compactMap { $0 } }
+  /// Entries that no request uses at the moment.
+  var idleCount: Int { slots.count { $0.map { $0.inFlight == 0 && $0.waiters.isEmpty } ?? false } }
 
   private mutating func place(_ entry: BindEntry) {
     var index = Int(truncatingIfNeeded: entry.hash) & (slots.count - 1)

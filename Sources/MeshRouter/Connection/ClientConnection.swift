@@ -87,7 +87,9 @@ final class ClientConnection: StreamChannel {
     if code != 0 { return connectFailed(Reason(connectErrno: code)) }
     loop.cancel(timer)
     wasConnected = true
-    stats.connected(microseconds: loop.now.nanoseconds(since: openedAt) / 1_000)
+    let took = loop.now.nanoseconds(since: openedAt)
+    stats.connected(microseconds: took / 1_000)
+    worker.stats.stage(.connect, nanoseconds: took)
     guard let exchange else {
       state = .idle
       idleSince = loop.now

@@ -45,6 +45,7 @@ final class Exchange: TimerOwner {
   private var startedAt = MonotonicInstant(nanoseconds: 0)
   private var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
   private var attemptIsOut = false
+  private var responseBeganAt = MonotonicInstant(nanoseconds: 0)
   private(set) var lastMoved = MonotonicInstant(nanoseconds: 0)
   private var bindTimer = TimerID.none
   private var attemptTimer = TimerID.none
@@ -174,6 +175,7 @@ final class Exchange: TimerOwner {
   /// The control thread has answered for a name that this exchange waited for.
   func bindAnswered() {
     worker.loop.cancel(bindTimer)
+    worker.stats.stage(.bind, nanoseconds: now.nanoseconds(since: startedAt))
     guard let entry else { return }
     entry.stats?.requestBegan()
     switch entry.state {
@@ -372,6 +374,7 @@ final class Exchange: TimerOwner {
     _ = machine.handle(.responseBegan)
     worker.loop.cancel(attemptTimer)
     worker.loop.cancel(totalTimer)
+    responseBeganAt = now
     status = worker.responseHead.status
     writeResponseHead(&worker.responseHead, head)
   }
@@ -597,6 +600,7 @@ final class Exchange: TimerOwner {
     let microseconds = ended.nanoseconds(since: startedAt) / 1_000
     entry?.stats?.requestEnded(success: success, microseconds: microseconds)
     server?.server.stats.requestEnded(status: status, success: success, microseconds: microseconds)
+    worker.stats.stage(.relay, nanoseconds: ended.nanoseconds(since: responseBeganAt))
     if logHead != nil { log(reason: nil) }
     let keepAlive = responseKeepsAlive && requestIsComplete
     reset()

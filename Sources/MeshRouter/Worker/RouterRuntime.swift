@@ -51,6 +51,7 @@ final class RouterRuntime {
     let hash = byteHash(key, seed: hashSeed)
     if let entry = cache.find(key, hash: hash) {
       entry.lastUsed = worker.loop.now
+      stats.bindCache(.path, .hits)
       return entry
     }
     return makeEntry(key, hash: hash)
@@ -113,6 +114,7 @@ final class RouterRuntime {
         drop(entry)
       }
     }
+    stats.setBindCacheIdle(.path, cache.idleCount)
     for client in clients.values { client.sweep(now: now) }
   }
 
