@@ -15,7 +15,11 @@ struct DemoCommand: ParsableCommand {
   @Option(help: "Port of the admin server; 0 takes any.")
   var adminPort = 9_990
 
+  @Option(help: "Requests per second that the demo sends itself; 0 sends none.")
+  var traffic = 40
+
   func validate() throws {
+    if !(0...10_000).contains(traffic) { throw ValidationError("--traffic is 0 to 10000 requests per second.") }
     for value in [port, adminPort] where !(0...65_535).contains(value) {
       throw ValidationError("\(value) is no port; use 0 to 65535.")
     }
@@ -32,13 +36,21 @@ struct DemoCommand: ParsableCommand {
     defer { demo.cleanUp() }
     let input = ConfigurationInput(name: "the quickstart", text: Quickstart.yaml, environment: demo.environment)
     let configuration = try input.usable(color: false)
+    let traffic = traffic
     try RunningRouter.run(configuration) { router in
       guard let address = router.serverAddresses.first?.first else { return }
-      Console.writeError(Self.banner(demo, router: "\(address)"))
+      let admin = router.adminAddress?.description
+      Console.writeError(Self.banner(demo, router: "\(address)", admin: admin ?? "", traffic: traffic))
+      if traffic > 0 {
+        Task { @ControlActor in await DemoTraffic(to: address).run(requestsPerSecond: traffic) }
+      }
     }
   }
 
-  private static func banner(_ demo: Demo, router: String) -> String {
+  private static func banner(_ demo: Demo, router: String, admin: String, traffic: Int) -> String {
+    // A command finds the router by itself only at the usual address.
+    let program = ((try? FileSystem.resolvingLinks("/proc/self/exe")) ?? nil) ?? "this program"
+    let option = "http://\(admin)" == AdminOptions.standard ? "" : " --admin http://\(admin)"
     let width = demo.services.map(\.name.utf8.count).max() ?? 0
     let services = demo.services.map { name, note in
       "    " + name + String(repeating: " ", count: width - name.utf8.count) + "  " + note
@@ -47,16 +59,33 @@ struct DemoCommand: ParsableCommand {
       \(ProductVersion.description)
 
         routing    http://\(router)   by the Host header
+        admin      http://\(admin)
         discovery  \(demo.directory)/   one file per service, watched
+        traffic    \(traffic == 0 ? "none" : "\(traffic) requests/s from the demo itself")
         services   in this process:
       \(services.joined(separator: "\n"))
 
       Try in another terminal:
 
-        curl -H 'Host: web' \(router)               # a request, routed
-        curl -H 'Host: web' \(router)/headers       # as the service sees it
-        curl -i -H 'Host: nope' \(router)           # one that fails, and says why
+        # a request, routed; then as the service sees it; then where it goes and why
+        curl -H 'Host: web' \(router)
+        curl -H 'Host: web' \(router)/headers
+        meshrouter why http://web/\(option)
 
+        # one request in ten to web-v2; back to what was before
+        echo '/svc/web => 9 * /#/io.l5d.fs/web & 1 * /#/io.l5d.fs/web-v2;' | meshrouter dtab set demo\(option)
+        for i in $(seq 20); do curl -s -H 'Host: web' \(router); done
+        echo '' | meshrouter dtab set demo\(option)
+        meshrouter dtab history demo\(option)
+
+        # a request that fails, and says why
+        curl -i -H 'Host: wbe' \(router)
+        meshrouter why http://wbe/\(option)
+
+        # the metrics
+        curl -s http://\(admin)/admin/metrics/prometheus | grep service_requests
+
+      Here meshrouter is \(program)
       Ctrl-C stops everything.
 
       """

@@ -154,7 +154,8 @@ struct DtabHistoryCommand: ParsableCommand {
     // One more than is shown, to compare the last of them with.
     let changes = try DtabStoreClient(admin: admin).history(namespace, limit: patch ? limit + 1 : limit)
     for (index, change) in changes.prefix(limit).enumerated() {
-      let what = change.source.map { "\(change.kind) to \($0)" } ?? change.kind
+      let kind = change.kind.replacing("_", with: " ")
+      let what = change.source.map { "\(kind) to \($0)" } ?? kind
       let why = change.reason.isEmpty ? "" : "  \(change.reason)"
       Console.write(
         "\(change.version)  \(Calendar.text(unixMilliseconds: change.unixMilliseconds))  \(what)  \(change.author)\(why)\n"

@@ -93,4 +93,55 @@ struct DemoTests {
     #expect(output.status == 1)
     #expect(output.errors.contains(":\(port)"), "\(output.errors)")
   }
+
+  @Test("a running router is explained and its dtab edited, compared and rolled back")
+  func editing() throws {
+    let demo = try RunningCommand("demo", "--port", "0", "--admin-port", "0", "--traffic", "0")
+    let router = try #require(demo.announced(/routing +http:\/\/(\S+)/))
+    let admin = try #require(demo.announced(/admin +(http:\/\/\S+)/))
+    func meshrouter(_ arguments: String) throws -> Command.Output {
+      try Command.shell("MESHROUTER_ADMIN=\(admin) meshrouter \(arguments)")
+    }
+    #expect(try meshrouter("why http://web/").text.contains("verdict    routable"))
+    let misspelt = try meshrouter("why http://wbe/")
+    #expect(misspelt.status == 1 && misspelt.text.contains("bind.neg") && misspelt.text.contains("/#/io.l5d.fs/web"))
+    #expect(try meshrouter("why http://wbe/ -o json").status == 1)
+    #expect(try meshrouter("dtab lookup /svc/web").status == 0)
+    #expect(try meshrouter("dtab lookup /svc/wbe").status == 1)
+    #expect(try meshrouter("dtab get demo").status == 1)
+
+    let set = try Command.shell(
+      "echo '/svc/web => /#/io.l5d.fs/web-v2;' | MESHROUTER_ADMIN=\(admin) meshrouter dtab set demo -m 'to v2'")
+    #expect(set.status == 0 && set.text.contains("version 1 is in force"), "\(set.text)")
+    #expect(try curl("-H 'Host: web' \(router)").hasPrefix("hello from web-v2"))
+    #expect(try meshrouter("dtab get demo").text == "/svc/web => /#/io.l5d.fs/web-v2;\n")
+    #expect(try meshrouter("dtab ls").text == "demo\n")
+
+    let wrong = try Command.shell("echo '/svc = /x' | MESHROUTER_ADMIN=\(admin) meshrouter dtab set demo")
+    #expect(wrong.status == 1 && wrong.text.contains("^"))
+    #expect(try meshrouter("dtab set demo --if-version 7 dtabs/canary.dtab").status == 1)
+    #expect(try meshrouter("dtab set demo --if-version 1 dtabs/canary.dtab").status == 0)
+    #expect(try meshrouter("dtab diff demo --from 1 --to 2").status == 1)
+    #expect(try meshrouter("dtab diff demo dtabs/canary.dtab").status == 0)
+    #expect(try meshrouter("dtab rollback demo 1").status == 0)
+    #expect(try curl("-H 'Host: web' \(router)").hasPrefix("hello from web-v2"))
+    let history = try meshrouter("dtab history demo")
+    #expect(history.text.contains("rolled back to 1") && history.text.contains("to v2"), "\(history.text)")
+    #expect(demo.end() == 0)
+    #expect(try meshrouter("why http://web/").status == 3)
+  }
+
+  @Test("the demo's own traffic reaches its services")
+  func traffic() throws {
+    let demo = try RunningCommand("demo", "--port", "0", "--admin-port", "0", "--traffic", "200")
+    let admin = try #require(demo.announced(/admin +(http:\/\/\S+)/))
+    var count = 0
+    for _ in 0..<100 where count < 20 {
+      let page = try curl("\(admin)/admin/metrics/prometheus?family=meshrouter_service_requests")
+      let successes = page.matches(of: /result="success"\} (\d+)/)
+      count = successes.reduce(0) { $0 + (Int($1.output.1) ?? 0) }
+    }
+    #expect(count >= 20)
+    #expect(demo.end() == 0)
+  }
 }
