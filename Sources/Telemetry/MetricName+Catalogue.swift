@@ -107,7 +107,7 @@ extension MetricName {
     "meshrouter_bind_cache_idle", .gauge, ["router", "cache"], "Entries of the bind caches that no request uses.")
   public static let stageDuration = MetricName(
     "meshrouter_stage_duration_seconds", .histogram, .seconds, ["stage"],
-    "Time spent in a stage of a request, from sampled requests.")
+    "Time spent in a stage that may wait: bind, connect, relay.")
   public static let workerBusy = MetricName(
     "meshrouter_worker_busy_seconds_total", .counter, .seconds, ["worker"],
     "Time a worker's loop was awake.")
