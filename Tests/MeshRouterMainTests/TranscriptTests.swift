@@ -21,7 +21,8 @@ struct Transcript: CustomStringConvertible, Sendable {
     }
   }()
 
-  private static func all(in page: String) -> [Transcript] {
+  /// The commands of a page's ```console blocks in their order.
+  static func all(in page: String) -> [Transcript] {
     let path = Command.root.appendingPathComponent(page)
     guard let text = try? String(contentsOf: path, encoding: .utf8) else { return [] }
     var found: [Transcript] = []
@@ -56,11 +57,34 @@ struct TranscriptTests {
     #expect(printed.trimmedLines == transcript.output.trimmedLines, "\(transcript)")
   }
 
+  @Test("the quickstart's commands do what it shows, one after the other")
+  func quickstart() throws {
+    let demo = try RunningCommand("demo", "--port", "0", "--admin-port", "0", "--traffic", "0")
+    let router = try #require(demo.announced(/routing +http:\/\/(\S+)/))
+    let admin = try #require(demo.announced(/admin +(http:\/\/\S+)/))
+    let transcripts = Transcript.all(in: "docs/quickstart.md")
+    #expect(transcripts.count >= 8)
+    for transcript in transcripts {
+      let command = transcript.command.replacing("localhost:4140", with: router).replacing("curl ", with: "curl -s ")
+      let printed = try Command.shell("export MESHROUTER_ADMIN=\(admin); \(command)")
+      // 0 and 1 are answers; 2 is a command that does not exist, 3 a router that is not there.
+      #expect(printed.status <= 1, "\(transcript): \(printed.text)")
+      #expect(!printed.text.isEmpty, "\(transcript)")
+      if !transcript.output.isEmpty {
+        #expect(printed.text.withoutPorts.trimmedLines == transcript.output.withoutPorts.trimmedLines, "\(transcript)")
+      }
+    }
+    #expect(demo.end() == 0)
+  }
+
   @Test("there are transcripts to look at")
   func found() { #expect(!Transcript.offline.isEmpty) }
 }
 
 extension String {
+  /// Ports of the demo's services differ from run to run.
+  fileprivate var withoutPorts: String { replacing(/127\.0\.0\.1:\d+/, with: "ADDRESS") }
+
   /// Without blanks at the ends of lines and empty lines at either end, which a document does not show.
   fileprivate var trimmedLines: String {
     split(separator: "\n", omittingEmptySubsequences: false)
