@@ -163,7 +163,7 @@ final class ClientConnection: StreamChannel {
     case .responseEnded:
       break
     default:
-      exchange?.backendLost()
+      exchange?.backendLost(amidResponse: inbox != nil || informationalCount > 0)
     }
   }
 
@@ -288,6 +288,8 @@ final class ClientConnection: StreamChannel {
         switch step.event {
         case .data(let range):
           exchange.responseBody(UnsafeRawBufferPointer(rebasing: bytes[range]))
+          // The caller may be gone over this write, and the exchange with it.
+          guard self.exchange === exchange else { return offset }
         case .needMore:
           reader = .chunked(decoder)
           return offset

@@ -74,6 +74,8 @@ final class ServerConnection: StreamChannel {
   /// Last time that something was received, or handed to the kernel.
   private(set) var lastMoved: MonotonicInstant
   private var headStartedAt: MonotonicInstant?
+  /// The end of lingering's first term, if there are more.
+  private var lingersSince: MonotonicInstant?
   /// Bytes may be in the kernel that no event will tell of again.
   private var mayHaveUnread = false
   private var sawPeerClosed = false
@@ -83,12 +85,16 @@ final class ServerConnection: StreamChannel {
   private var labelStorage: String?
 
   private static let readsPerTurn = 8
+  /// Without a byte from the caller for so long, lingering ends.
   private static let lingerMilliseconds: UInt64 = 2_000
-  private static let lingerBytesMax = 1 << 20
+  private static let lingerMillisecondsMax: UInt64 = 30_000
+  private static let lingerBytesMax = 1 << 26
+  private static let drainIdleMilliseconds: UInt64 = 500
 
   private static let lazyTag: UInt8 = 0
   private static let headTag: UInt8 = 1
   private static let lingerTag: UInt8 = 2
+  private static let drainTag: UInt8 = 3
 
   init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
     self.server = server
@@ -99,9 +105,9 @@ final class ServerConnection: StreamChannel {
   }
 
   func start() {
-    guard (try? register()) != nil else { return closeNow() }
     server.stats.connectionOpened()
     worker.connectionOpened(self)
+    guard (try? register()) != nil else { return closeNow() }
     armLazily()
   }
 
@@ -117,7 +123,7 @@ final class ServerConnection: StreamChannel {
 
   override func ready(_ events: ReadyEvents) {
     if events.contains(.peerClosed) { sawPeerClosed = true }
-    if !events.isDisjoint(with: [.hangUp, .error]), exchange != nil {
+    if !events.isDisjoint(with: [.hangUp, .error]), exchange != nil, !isTunnelEnd(events) {
       // The caller is gone for good; nobody waits for the rest.
       return callerGone()
     }
@@ -128,11 +134,19 @@ final class ServerConnection: StreamChannel {
     if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
   }
 
+  /// Both directions of a tunnel have seen FIN: what the caller sent before its own is still to be read.
+  private func isTunnelEnd(_ events: ReadyEvents) -> Bool {
+    if case .tunnel = input { !events.contains(.error) } else { false }
+  }
+
   override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
     switch tag {
     case EventLoop.deferredTag: resumeInput()
     case Self.headTag: if case .head = input { headTimedOut(now) }
-    case Self.lingerTag: closeNow()
+    case Self.lingerTag: lingered(now)
+    case Self.drainTag:
+      timer = .none
+      if case .head = input, exchange == nil, headStartedAt == nil { linger() } else { checkDeadlines(now) }
     default:
       timer = .none
       checkDeadlines(now)
@@ -232,7 +246,8 @@ final class ServerConnection: StreamChannel {
         if isBlocked { break steps }
         switch worker.requestHead.parse(rest, limits: server.router.limits) {
         case .needMore:
-          headIsPartial()
+          // An empty line after a body is no request (RFC 9112 §2.2).
+          if rest.contains(where: { $0 > UInt8(ascii: "\r") }) { headIsPartial() }
           break steps
         case .failed(let error):
           offset = bytes.count
@@ -330,7 +345,7 @@ final class ServerConnection: StreamChannel {
     FailureAnswer(
       reason: reason, status: status, router: server.router.label, host: worker.hostName, name: nil, detail: detail
     )
-    .write(to: scratch, keepAlive: false, isHead: false, retryable: false)
+    .write(to: scratch, worker: worker, keepAlive: false, isHead: false, retryable: false)
     server.stats.sent(bytes: scratch.count)
     write(scratch.readable)
     scratch.removeAll()
@@ -351,8 +366,7 @@ final class ServerConnection: StreamChannel {
       if sawPeerClosed && !mayHaveUnread { closeNow() } else { armLinger(milliseconds: Self.lingerMilliseconds) }
     } else if let exchange {
       exchange.responseOutputDrained()
-    } else {
-      mayHaveUnread = true
+    } else if hasMoreAtHand {
       loop.deferToEndOfTurn(self)
     }
   }
@@ -372,11 +386,12 @@ final class ServerConnection: StreamChannel {
     exchange = nil
     lastMoved = loop.now
     guard isOpen else { return }
-    let mayGoOn = keepAlive && !sawPeerClosed && !worker.isDraining && !lifeTimeIsOver
+    let mayGoOn = keepAlive && !sawPeerClosed && !lifeTimeIsOver
     switch input {
-    case .waiting where mayGoOn || (keepAlive && hasMoreAtHand && !worker.isDraining):
+    case .waiting where mayGoOn || (keepAlive && hasMoreAtHand):
       input = .head
-      if inbox != nil || mayHaveUnread { loop.deferToEndOfTurn(self) }
+      if worker.isDraining { armDrain() }
+      if hasMoreAtHand { loop.deferToEndOfTurn(self) }
     case .closed:
       break
     default:
@@ -399,6 +414,7 @@ final class ServerConnection: StreamChannel {
   private func linger() {
     if case .lingering = input { return }
     dropInbox()
+    headStartedAt = nil
     finishOutput()
     if sawPeerClosed && !isBlocked && !mayHaveUnread { return closeNow() }
     input = .lingering(bytesLeft: Self.lingerBytesMax)
@@ -406,6 +422,18 @@ final class ServerConnection: StreamChannel {
     armLinger(milliseconds: isBlocked ? patience : Self.lingerMilliseconds)
     mayHaveUnread = true
     loop.deferToEndOfTurn(self)
+  }
+
+  /// Callers that still send a large body get to read the answer behind it.
+  private func lingered(_ now: MonotonicInstant) {
+    let start = lingersSince ?? now
+    let quiet = now.nanoseconds(since: lastMoved) / 1_000_000
+    let age = now.nanoseconds(since: start) / 1_000_000
+    guard case .lingering = input, !isBlocked, quiet < Self.lingerMilliseconds, age < Self.lingerMillisecondsMax else {
+      return closeNow()
+    }
+    lingersSince = start
+    armLinger(milliseconds: Self.lingerMilliseconds - quiet)
   }
 
   private func armLinger(milliseconds: UInt64) {
@@ -421,10 +449,10 @@ final class ServerConnection: StreamChannel {
     closeNow()
   }
 
-  /// A tunnel has ended in both directions.
+  /// A tunnel has ended in both directions, or its backend is gone.
   func tunnelClosed() {
     exchange = nil
-    if isBlocked { linger() } else { closeNow() }
+    if isOpen { linger() }
   }
 
   private func callerGone() {
@@ -451,7 +479,14 @@ final class ServerConnection: StreamChannel {
     guard case .head = input, exchange == nil, headStartedAt == nil else { return }
     mayHaveUnread = true
     receive()
-    if isOpen, case .head = input, exchange == nil, inbox == nil { linger() }
+    if isOpen, case .head = input, exchange == nil, inbox == nil { armDrain() }
+  }
+
+  /// The caller was not told yet that the connection ends, so its next request may be on its way: it is served, with
+  /// `Connection: close`, if it comes soon.
+  private func armDrain() {
+    loop.cancel(timer)
+    timer = loop.schedule(self, tag: Self.drainTag, at: loop.now.advanced(byMilliseconds: Self.drainIdleMilliseconds))
   }
 
   /// The drain's time is over.

@@ -348,8 +348,8 @@ final class Exchange: TimerOwner {
 
   func requestOutputDrained() {
     lastMoved = now
+    if callerFinished { return endTunnelIfDone() }
     server?.resumeInput()
-    endTunnelIfDone()
   }
 
   // MARK: Response
@@ -363,7 +363,10 @@ final class Exchange: TimerOwner {
     out.append(" ")
     out.append(head[worker.responseHead.reason])
     out.append("\r\n")
-    worker.responseHead.appendForwardable(head, skipping: [.contentLength], to: out)
+    // RFC 9110 §8.6: never in a 1xx.
+    var skip: KnownHeaderSet = [.contentLength]
+    if server.server.clearContext { skip = skip.union(.l5d) }
+    worker.responseHead.appendForwardable(head, skipping: skip, to: out)
     out.append("\r\n")
     server.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
     out.removeAll()
@@ -389,7 +392,8 @@ final class Exchange: TimerOwner {
     if status == 204 { skip.insert(.contentLength) }
     let emptied = isClearing && response.index(of: .l5dErr) != nil
     if emptied { skip.insert(.contentLength) }
-    responseKeepsAlive = requestKeepsAlive && !server.mustClose
+    // An answer before the end of the request: what is left of it is not read, so the connection cannot go on.
+    responseKeepsAlive = requestKeepsAlive && requestIsComplete && !server.mustClose
     switch response.framing {
     case .none: responseEncoding = .none
     case .length: responseEncoding = .raw
@@ -397,7 +401,8 @@ final class Exchange: TimerOwner {
       responseEncoding = isHTTP10 ? .raw : .chunked
       if isHTTP10 { responseKeepsAlive = false }
     }
-    if response.minorVersion == 1, let first = response.fields.first {
+    // As it came, unless the space before an empty phrase is missing, which we may not leave out (RFC 9112 §4).
+    if response.minorVersion == 1, head[12] == UInt8(ascii: " "), let first = response.fields.first {
       out.append(UnsafeRawBufferPointer(rebasing: head[..<first.line.start]))
     } else {
       out.append("HTTP/1.1 ")
@@ -414,7 +419,8 @@ final class Exchange: TimerOwner {
       out.append("Transfer-Encoding: chunked\r\n")
     }
     if response.index(of: .date) == nil { worker.appendDate(to: out) }
-    out.append("Via: 1.1 meshrouter\r\n")
+    // RFC 9110 §7.6.3: the version that the backend spoke.
+    out.append(response.minorVersion == 1 ? "Via: 1.1 meshrouter\r\n" : "Via: 1.0 meshrouter\r\n" as StaticString)
     if !isClearing {
       // linkerd's classifier verdict, which an upstream router counts by: only 5xx are failures.
       if status < 500 { out.append("l5d-success-class: 1.0\r\n") } else { out.append("l5d-success-class: 0.0\r\n") }
@@ -450,7 +456,8 @@ final class Exchange: TimerOwner {
         out.append("\r\n")
         server?.send(out.readable, bytes)
         out.removeAll()
-        out.append("\r\n")
+        // The caller may be gone over this write; the scratch belongs to the next one then.
+        if server != nil { out.append("\r\n") }
       }
     }
   }
@@ -473,6 +480,7 @@ final class Exchange: TimerOwner {
 
   func responseOutputDrained() {
     lastMoved = now
+    if backendFinished { return endTunnelIfDone() }
     connection?.resume()
   }
 
@@ -496,7 +504,11 @@ final class Exchange: TimerOwner {
 
   private var failureDetail: String?
 
-  func backendLost() { perform(machine.handle(.backendLost)) }
+  /// `amidResponse`: something of a response has come, so the backend saw the request and it is not sent again.
+  func backendLost(amidResponse: Bool) {
+    let isHeadCut = amidResponse && machine.state == .awaitingResponse
+    perform(machine.handle(isHeadCut ? .failed(.relayResetByServer) : .backendLost))
+  }
 
   func timedOut(_ reason: Reason) { perform(machine.handle(.failed(reason))) }
 
@@ -569,11 +581,10 @@ final class Exchange: TimerOwner {
     endTunnelIfDone()
   }
 
-  /// Both sides have said all they had to say, and the backend has been given all of it; what the caller still has to
-  /// be given its connection sends by itself.
+  /// Both sides have nothing more to say, and each has been handed all that the other said.
   private func endTunnelIfDone() {
-    guard callerFinished, backendFinished, !(connection?.isBlocked ?? false) else { return }
-    perform(machine.handle(.completed))
+    guard callerFinished, backendFinished, let server, let connection else { return }
+    if !server.isBlocked && !connection.isBlocked { perform(machine.handle(.completed)) }
   }
 
   // MARK: End
@@ -637,8 +648,10 @@ final class Exchange: TimerOwner {
     FailureAnswer(
       reason: reason, status: status, router: router.label, host: worker.hostName, name: entry?.path,
       client: branch?.client?.name, tried: attemptedAddresses, detail: failureDetail ?? explanation
-    ).write(to: out, keepAlive: keepAlive, isHead: method == .head, retryable: reason.neverProcessed)
+    ).write(to: out, worker: worker, keepAlive: keepAlive, isHead: method == .head, retryable: reason.neverProcessed)
     server.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
+    // Had the caller gone already, the write has told so and `callerGone` has ended the exchange.
+    guard self.server === server else { return out.removeAll() }
     responseBytes = UInt64(out.count)
     out.removeAll()
     concludeFailure(reason, status: status)

@@ -19,9 +19,10 @@ struct FailureAnswer {
   static let bodyBytesMax = 8_192
 
   /// Writes a whole response. `retryable`: the request surely was not processed.
-  func write(to out: ByteBuffer, keepAlive: Bool, isHead: Bool, retryable: Bool) {
+  func write(to out: ByteBuffer, worker: Worker, keepAlive: Bool, isHead: Bool, retryable: Bool) {
     let body = Array(text.utf8.prefix(Self.bodyBytesMax))
     out.appendStatusLine(status)
+    worker.appendDate(to: out)
     out.append("l5d-err: ")
     out.append(errorField)
     out.append("\r\n")
