@@ -78,7 +78,7 @@ let package = Package(
     tests("MeshRouter", ["MeshRouter"]),
     tests("MeshRouterMain", ["MeshRouterMain"]),
     tests("Architecture", ["MeshBase", "Dtab", "Config", "Telemetry"]),
-    tests("EndToEnd", []),
+    tests("EndToEnd", ["MeshRouterMain"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,157 @@
+import Foundation
+import Synchronization
+
+/// The binary that was built with these tests, running with a configuration of its own in a directory of its own.
+final class Router: Sendable {
+  let port: Int
+  let adminPort: Int
+  let directory: String
+  private let process: Process
+
+  /// `router` and `server` are further keys, indented by the initialiser; `rest` replaces the `routers` list where it
+  /// is given and may name `$PORT` and `$DIR`.
+  init(
+    dtab: String = "/svc => /#/io.l5d.fs", router: String = "", server: String = "", top: String = "",
+    routers: String? = nil, descriptors: Int? = nil
+  ) throws {
+    let (port, adminPort) = (Backend.freePort(), Backend.freePort())
+    let directory = "/tmp/meshrouter-e2e-\(UUID().uuidString.prefix(8))"
+    self.port = port
+    self.adminPort = adminPort
+    self.directory = directory
+    try FileManager.default.createDirectory(atPath: directory + "/disco", withIntermediateDirectories: true)
+    func indented(_ text: String, by spaces: Int) -> String {
+      text.split(separator: "\n").map { String(repeating: " ", count: spaces) + $0 + "\n" }.joined()
+    }
+    let own = """
+      - protocol: http
+        label: e2e
+        dtab: |
+      \(indented(dtab, by: 4))
+      \(indented(router, by: 2))
+        servers:
+        - port: \(port)
+      \(indented(server, by: 4))
+      """
+    let list = routers.map { $0.replacing("$PORT", with: "\(port)").replacing("$DIR", with: directory) } ?? own
+    let yaml = """
+      admin: {port: \(adminPort), shutdownGraceMs: 5000}
+      workers: 2
+      dtabStore: {kind: io.l5d.inMemory}
+      \(top)
+      namers:
+      - {kind: io.l5d.fs, rootDir: \(directory)/disco}
+      routers:
+      \(list)
+
+      """
+    try yaml.write(toFile: directory + "/router.yaml", atomically: true, encoding: .utf8)
+    process = Process()
+    let command = "exec \(Self.binary) run \(directory)/router.yaml"
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = ["-c", descriptors.map { "ulimit -n \($0); \(command)" } ?? command]
+    _ = FileManager.default.createFile(atPath: directory + "/output", contents: nil)
+    let output = FileHandle(forWritingAtPath: directory + "/output")
+    process.standardOutput = output
+    process.standardError = output
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    Self.started.withLock { $0.append(process.processIdentifier) }
+    try waitUntilItAccepts()
+  }
+
+  deinit {
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  private static let started = Mutex<[pid_t]>([])
+
+  /// One for all cases that need no configuration of their own; ends with the tests.
+  static let shared: Router = {
+    atexit { Router.started.withLock { for pid in $0 { kill(pid, SIGKILL) } } }
+    do {
+      return try Router(
+        dtab: "/svc => /#/io.l5d.fs",
+        server: "allowConnect: true\nheaderTimeoutMs: 1500\nclearContext: false")
+    } catch {
+      fatalError("the router does not start: \(error)")
+    }
+  }()
+
+  /// Where the build put its products: the folder of the image these tests are in.
+  private static let binary: String = {
+    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    let image = maps.split(separator: "\n").map { $0.drop { $0 != "/" } }.first { $0.hasSuffix(".xctest") }
+    return URL(fileURLWithPath: String(image ?? "/")).deletingLastPathComponent().appendingPathComponent("meshrouter")
+      .path
+  }()
+
+  struct StartError: Error, CustomStringConvertible { var description: String }
+
+  private func waitUntilItAccepts() throws {
+    for _ in 0..<1_500 {
+      if let socket = try? RawSocket(connectingTo: port) {
+        socket.close()
+        return
+      }
+      guard process.isRunning else { throw StartError(description: output) }
+      usleep(20_000)
+    }
+    throw StartError(description: "does not accept within 30 s: " + output)
+  }
+
+  var output: String { (try? String(contentsOfFile: directory + "/output", encoding: .utf8)) ?? "" }
+  var isRunning: Bool { process.isRunning }
+  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+  func waitForExit(milliseconds: Int) -> Int32? {
+    for _ in 0..<(milliseconds / 10) {
+      if !process.isRunning { return process.terminationStatus }
+      usleep(10_000)
+    }
+    return process.isRunning ? nil : process.terminationStatus
+  }
+
+  /// Resident memory in KiB.
+  var residentKilobytes: Int {
+    let status = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+    return Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first ?? "") ?? 0
+  }
+
+  // MARK: Services
+
+  /// Writes the endpoint file of a service, as operators do: beside it, then renamed.
+  func service(_ name: String, ports: [Int]) {
+    let text = ports.map { "127.0.0.1 \($0)\n" }.joined()
+    let temporary = directory + "/disco/.\(UUID().uuidString)"
+    try! text.write(toFile: temporary, atomically: false, encoding: .utf8)
+    rename(temporary, directory + "/disco/\(name)")
+  }
+
+  func removeService(_ name: String) { unlink(directory + "/disco/\(name)") }
+
+  private static let names = Atomic<Int>(0)
+  /// Backends live as long as the tests: a case may hold none of its own to the end.
+  private static let backends = Mutex<[Backend]>([])
+
+  /// A service with a name of its own for these backends.
+  func service(_ backends: Backend...) -> String {
+    let name = "s\(Self.names.add(1, ordering: .relaxed).newValue)"
+    service(name, ports: backends.map(\.port))
+    Self.backends.withLock { $0 += backends }
+    return name
+  }
+
+  // MARK: Requests
+
+  func connect() throws -> RawSocket { try RawSocket(connectingTo: port) }
+
+  /// One request on a connection of its own.
+  func get(_ name: String, _ target: String = "/", fields: String = "") throws -> Message? {
+    let socket = try connect()
+    socket.send("GET \(target) HTTP/1.1\r\nHost: \(name)\r\n\(fields)Connection: close\r\n\r\n")
+    return socket.readResponse()
+  }
+}
