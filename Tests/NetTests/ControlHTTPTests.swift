@@ -59,7 +59,7 @@ import Testing
       Content-Type: text/plain; charset=utf-8
       Content-Length: 21
 
-      GET /a/b [x=1 2&y=] 
+      GET /a/b [x=1 2&y=]\u{20}
       HTTP/1.1 200 OK
       Content-Type: text/plain; charset=utf-8
       Connection: close

@@ -74,10 +74,16 @@ extension KeyTables {
   static let bindingCache = ObjectTable<Configuration.Router.BindingCache>(
     { Configuration.Router.BindingCache() },
     [
-      Key("paths", \.paths, .integer(1...10_000_000), "Logical names, per worker. Beyond, the one unused for longest gives way; names in use never do."),
+      Key(
+        "paths", \.paths, .integer(1...10_000_000),
+        "Logical names, per worker. Beyond, the one unused for longest gives way; names in use never do."),
       Key("trees", \.trees, .integer(1...10_000_000), "Accepted for compatibility: trees live with their paths here."),
-      Key("bounds", \.bounds, .integer(1...10_000_000), "Accepted for compatibility: bound names live with their paths here."),
-      Key("clients", \.clients, .integer(1...10_000_000), "Accepted for compatibility: a balancer lives as long as a path leads to it."),
+      Key(
+        "bounds", \.bounds, .integer(1...10_000_000),
+        "Accepted for compatibility: bound names live with their paths here."),
+      Key(
+        "clients", \.clients, .integer(1...10_000_000),
+        "Accepted for compatibility: a balancer lives as long as a path leads to it."),
       Key("idleTtlSecs", \.idleTtlSeconds, .seconds, unit: "s", "An entry which nobody used for so long is dropped."),
     ])
 

@@ -78,7 +78,9 @@ struct TraceContext {
     out.didWrite(44)
     out.append("\r\nl5d-reqid: ")
     let id = out.writable(minimum: 16)
-    for index in 0..<16 { id[index] = Self.hexDigits.utf8Start[Int(truncatingIfNeeded: trace &>> UInt64(60 - 4 * index)) & 15] }
+    for index in 0..<16 {
+      id[index] = Self.hexDigits.utf8Start[Int(truncatingIfNeeded: trace &>> UInt64(60 - 4 * index)) & 15]
+    }
     out.didWrite(16)
     out.append("\r\n")
   }
