@@ -60,6 +60,16 @@ let package = Package(
       dependencies: ["MeshRouter", "MeshBase", "Dtab", "Telemetry", "Net", "Config", "Namers", argumentParser],
       swiftSettings: strict),
 
+    // Counts allocations of the whole process, so only the benchmarks may link it.
+    .target(name: "CMallocCount", path: "Benchmarks/CMallocCount", publicHeadersPath: "include"),
+    .executableTarget(
+      name: "Benchmarks",
+      dependencies: [
+        "MeshRouter", "MeshBase", "Dtab", "Balancers", "Telemetry", "HTTP", "Net", "Config", "CMeshShims",
+        "CMallocCount", argumentParser,
+      ],
+      path: "Benchmarks/Runner", swiftSettings: strict),
+
     tests("MeshBase", ["MeshBase"]),
     tests("Dtab", ["Dtab", "MeshBase"]),
     tests("Balancers", ["Balancers"]),

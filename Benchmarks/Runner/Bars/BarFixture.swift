@@ -1,0 +1,38 @@
+import Glibc
+
+/// What most bars need: a folder, names in it as files, a router over them.
+struct BarFixture {
+  let folder: String
+  var disco: String { "\(folder)/disco" }
+
+  init() throws {
+    Harness.raiseFileLimit()
+    folder = try Harness.scratchFolder()
+    mkdir(disco, 0o755)
+  }
+
+  func name(_ name: String, _ ports: UInt16...) throws {
+    try Harness.write(ports.map { "127.0.0.1 \($0)\n" }.joined(), to: "\(disco)/\(name)")
+  }
+
+  /// One worker, so that its figures are those of a core.
+  func router(_ binary: String, dtab: String = "/svc => /#/io.l5d.fs", extra: String = "") throws -> RouterChild {
+    let configuration = """
+      workers: 1
+      admin: {port: ADMIN_PORT}
+      namers: [{kind: io.l5d.fs, rootDir: \(disco)}]
+      dtabStore: {kind: io.l5d.dir, directory: \(folder)/dtabs}
+      routers:
+      - protocol: http
+        dtab: \(dtab)
+        bindingCache: {paths: 20000}
+        servers: [{port: PORT}]
+      \(extra)
+      """
+    return try RouterChild(binary: binary, configuration: configuration, folder: folder)
+  }
+
+  func remove() { Harness.removeFolder(folder) }
+
+  static func get(host: String) -> [UInt8] { Array("GET /a HTTP/1.1\r\nHost: \(host)\r\nAccept: */*\r\n\r\n".utf8) }
+}
