@@ -54,7 +54,7 @@ struct HouseRuleTests {
     #expect(entries.contains("Package.resolved"))
   }
 
-  @Test("each script can be run and names its usage", arguments: ["run", "test", "bench", "format"])
+  @Test("each script can be run and names its usage", arguments: ["run", "test", "bench", "soak", "format"])
   func scripts(name: String) throws {
     let path = "scripts/\(name)"
     #expect(Repository.isExecutable(path))
