@@ -42,7 +42,7 @@ let package = Package(
     module("Balancers", ["MeshBase"]),
     module("Resilience", ["MeshBase"]),
     module("Telemetry", ["MeshBase", "CMeshShims"]),
-    module("HTTP", ["MeshBase"]),
+    module("HTTP", ["MeshBase", "CNghttp2"]),
     module("Net", ["MeshBase", "HTTP", "CMeshShims"]),
     module("Config", ["MeshBase", "Dtab", "CYaml"]),
     module("Namers", ["MeshBase", "Dtab", "HTTP", "Net", "CAres", logging]),

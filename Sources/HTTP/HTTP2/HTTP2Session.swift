@@ -1,0 +1,239 @@
+import CNghttp2
+import MeshBase
+
+/// The protocol state of one HTTP/2 connection, for either end: bytes in, events out; frames out as bytes.
+///
+/// Knows no socket and no clock. What the owner submits waits inside until `takeOutput` asks for it, so that one write
+/// carries all frames of a loop turn. Flow control towards the peer follows what the owner reports as `consumed`.
+///
+/// After a failure, or once both ends said goodbye, `wantsRead` is false: write what `takeOutput` still gives, then
+/// close the connection and call `abandon`, which closes the streams that are left. Confined to one worker.
+public final class HTTP2Session {
+  public let role: HTTP2Role
+  public let settings: HTTP2Settings
+  unowned(unsafe) let delegate: any HTTP2Delegate
+
+  /// libnghttp2's session; valid until `deinit`.
+  let raw: OpaquePointer
+  let reader = HTTP2HeadReader()
+  let writer = HTTP2HeadWriter()
+
+  /// Where frames are being written, during `takeOutput`; nil otherwise.
+  var output: Unmanaged<ByteBuffer>?
+  var outputLimit = 0
+  /// DATA was held back because the output is full.
+  var isOutputFull = false
+  /// The stream whose DATA frame has a head already and waits for room: its queue must stay.
+  var framed: UnsafeMutableRawPointer?
+  /// Within `receive`.
+  var isReceiving = false
+
+  /// The instant of the last `receive`.
+  var now = MonotonicInstant(nanoseconds: 0)
+  var estimate: HTTP2WindowEstimate
+  /// Bytes of body given to the delegate and not consumed, all streams together.
+  public internal(set) var unconsumedBytes = 0
+  /// Credit of the connection that is withheld because too much is unconsumed.
+  var withheldBytes = 0
+  /// What stream windows have grown by, all open streams together.
+  var grownBytes = 0
+  /// The connection's window.
+  var connectionWindow: Int
+
+  /// The open streams.
+  var firstStream: Unmanaged<HTTP2Stream>?
+  /// Streams that are open, whichever end opened them.
+  public internal(set) var streamCount = 0
+
+  /// A stream's owner hears `outputDrained` when what waits has fallen from above this to it or below; bytes.
+  public var lowWaterBytes = 16_384
+
+  /// The peer's SETTINGS have come, and so its preface: until then an owner should keep a timer.
+  public internal(set) var prefaceReceived = false
+  /// Streams the peer lets us open at a time; 100 is assumed until its settings come.
+  public internal(set) var peerMaxConcurrentStreams = 100
+  /// The peer takes extended CONNECT, RFC 8441.
+  public internal(set) var peerTakesExtendedConnect = false
+  /// The peer has sent GOAWAY: no new streams.
+  public internal(set) var goawayReceived = false
+  /// Code of the last GOAWAY sent.
+  var goawaySent: HTTP2ErrorCode?
+  var failure: HTTP2Failure?
+  /// libnghttp2's last complaint about a frame.
+  var complaint: Int32 = 0
+  /// `abandon` was called.
+  var isAbandoned = false
+
+  public init(role: HTTP2Role, settings: HTTP2Settings = HTTP2Settings(), delegate: any HTTP2Delegate) {
+    self.role = role
+    self.settings = settings
+    self.delegate = delegate
+    connectionWindow = max(65_535, settings.connectionWindowBytes)
+    estimate = HTTP2WindowEstimate(
+      window: settings.initialStreamWindowBytes, windowMax: settings.streamWindowBytesMax)
+    var session: OpaquePointer?
+    let option = HTTP2Library.option(settings)
+    defer { nghttp2_option_del(option) }
+    let result =
+      role == .server
+      ? nghttp2_session_server_new2(&session, HTTP2Library.callbacks, nil, option)
+      : nghttp2_session_client_new2(&session, HTTP2Library.callbacks, nil, option)
+    guard result == 0, let session else { preconditionFailure("no memory for an HTTP/2 session") }
+    raw = session
+    nghttp2_session_set_user_data(raw, Unmanaged.passUnretained(self).toOpaque())
+    submitSettings()
+  }
+
+  deinit {
+    precondition(firstStream == nil, "an HTTP/2 session went with open streams: abandon was not called")
+    nghttp2_session_del(raw)
+  }
+
+  private func submitSettings() {
+    var entries: [nghttp2_settings_entry] = []
+    func set(_ id: nghttp2_settings_id, _ value: Int) {
+      entries.append(
+        nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: UInt32(clamping: value)))
+    }
+    switch role {
+    case .server:
+      set(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maxConcurrentStreams)
+      if settings.enableConnectProtocol { set(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1) }
+    case .client: set(NGHTTP2_SETTINGS_ENABLE_PUSH, 0)
+    }
+    set(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, min(settings.initialStreamWindowBytes, Int(Int32.max)))
+    if settings.maxFrameBytes != 16_384 { set(NGHTTP2_SETTINGS_MAX_FRAME_SIZE, settings.maxFrameBytes) }
+    if settings.headerTableBytes != 4_096 { set(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, settings.headerTableBytes) }
+    set(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.maxHeaderListBytes)
+    set(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1)
+    let result = nghttp2_submit_settings(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), entries, entries.count)
+    precondition(result == 0, "settings out of range: \(settings)")
+    setConnectionWindow(connectionWindow)
+  }
+
+  /// Hands over bytes from the peer. Nil: all is well. Else the connection has failed: see `HTTP2Failure`.
+  public func receive(_ bytes: UnsafeRawBufferPointer, now: MonotonicInstant) -> HTTP2Failure? {
+    precondition(!isReceiving && output == nil, "receive within an event")
+    if let failure { return failure }
+    if isAbandoned { return nil }
+    self.now = now
+    isReceiving = true
+    let result = nghttp2_session_mem_recv(raw, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+    isReceiving = false
+    if result < 0 {
+      fail(HTTP2Failure(code: HTTP2Library.code(for: Int32(result)), libraryError: Int32(result)))
+    } else if failure == nil, complaint != 0, nghttp2_session_want_read(raw) == 0 {
+      // libnghttp2 has queued its GOAWAY and reads no further.
+      failure = HTTP2Failure(code: HTTP2Library.code(for: complaint), libraryError: complaint)
+    }
+    return failure
+  }
+
+  /// Ends the connection from our side: GOAWAY with the failure's code, no more input.
+  func fail(_ failure: HTTP2Failure) {
+    if self.failure != nil { return }
+    self.failure = failure
+    nghttp2_session_terminate_session(raw, failure.code.rawValue)
+  }
+
+  /// Writes frames to the end of `buffer` until it holds `limit` bytes or nothing is left that may be sent now; one
+  /// frame may go beyond the limit. True if more is ready.
+  public func takeOutput(into buffer: ByteBuffer, upTo limit: Int) -> Bool {
+    precondition(!isReceiving && output == nil, "takeOutput within an event")
+    if isAbandoned { return false }
+    output = Unmanaged.passUnretained(buffer)
+    outputLimit = limit
+    isOutputFull = false
+    defer { output = nil }
+    while true {
+      if buffer.count >= limit { return wantsWrite }
+      var frame: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(raw, &frame)
+      if count > 0 {
+        buffer.append(UnsafeRawBufferPointer(start: frame, count: count))
+      } else if count == 0 {
+        return isOutputFull
+      } else {
+        // Out of memory, or a fault of ours in a callback: nothing more can be sent.
+        if failure == nil {
+          failure = HTTP2Failure(code: .internalError, libraryError: Int32(count))
+        }
+        return false
+      }
+    }
+  }
+
+  /// Whether `takeOutput` has something to give.
+  public var wantsWrite: Bool { !isAbandoned && nghttp2_session_want_write(raw) != 0 }
+  /// Whether bytes from the peer still matter.
+  public var wantsRead: Bool { !isAbandoned && failure == nil && nghttp2_session_want_read(raw) != 0 }
+  /// Whether everything is said and sent: the connection may be closed.
+  public var isFinished: Bool { !wantsRead && !wantsWrite }
+
+  /// The connection is gone: tells the delegate `closed` for every stream that is open, with `code`. Nothing happens
+  /// after that.
+  public func abandon(code: HTTP2ErrorCode = .internalError) {
+    precondition(!isReceiving && output == nil, "abandon within an event")
+    isAbandoned = true
+    while let first = firstStream {
+      first._withUnsafeGuaranteedRef { close($0, code: code) }
+    }
+  }
+}
+
+// Streams.
+extension HTTP2Session {
+  /// Takes `stream` into the list of open ones and holds on to it.
+  func attach(_ stream: HTTP2Stream, id: Int32) {
+    stream.attach(to: self, id: id)
+    let link = Unmanaged.passRetained(stream)
+    stream.next = firstStream
+    stream.previous = nil
+    firstStream?._withUnsafeGuaranteedRef { $0.previous = link }
+    firstStream = link
+    streamCount &+= 1
+  }
+
+  /// Lets `stream` go, as the last thing that happens to it.
+  func close(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
+    let link = Unmanaged.passUnretained(stream)
+    if let previous = stream.previous {
+      previous._withUnsafeGuaranteedRef { $0.next = stream.next }
+    } else {
+      firstStream = stream.next
+    }
+    stream.next?._withUnsafeGuaranteedRef { $0.previous = stream.previous }
+    stream.next = nil
+    stream.previous = nil
+    streamCount &-= 1
+    dropOutput(stream)
+    grownBytes &-= stream.receiveWindowBytes &- settings.initialStreamWindowBytes
+    unconsumedBytes &-= stream.unconsumedBytes
+    stream.unconsumedBytes = 0
+    stream.link = nil
+    returnWithheldCredit()
+    delegate.closed(stream, code: code)
+    link.release()
+  }
+
+  /// Gives back what waits to be sent.
+  func dropOutput(_ stream: HTTP2Stream) {
+    if let queue = stream.queue {
+      stream.queue = nil
+      queue.removeAll()
+      delegate.giveBack(queue)
+    }
+    if let trailers = stream.trailers {
+      stream.trailers = nil
+      trailers.removeAll()
+      delegate.giveBack(trailers)
+    }
+  }
+
+  /// The open stream `id` as far as the owner knows it.
+  @inline(__always)
+  func stream(_ id: Int32) -> Unmanaged<HTTP2Stream>? {
+    guard let pointer = nghttp2_session_get_stream_user_data(raw, id) else { return nil }
+    return Unmanaged<HTTP2Stream>.fromOpaque(pointer)
+  }
+}
