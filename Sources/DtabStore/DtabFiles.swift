@@ -85,7 +85,7 @@ actor DtabFiles {
     do throws(SystemError) {
       var found: Set<String> = []
       var pendings: [(name: String, version: UInt64)] = []
-      for entry in try FileSystem.list(directory) {
+      for entry in try FileSystem.list(directory).sorted() {
         if let pending = Self.parsePending(entry) {
           pendings.append(pending)
         } else if let name = Self.namespace(ofFile: entry) {
@@ -94,7 +94,7 @@ actor DtabFiles {
           try FileSystem.remove("\(directory)/\(entry)")
         }
       }
-      for entry in try FileSystem.list(directory + "/history") {
+      for entry in try FileSystem.list(directory + "/history").sorted() {
         if entry.hasSuffix(".log"), DtabNamespace.isValid(String(entry.dropLast(4))) {
           found.insert(String(entry.dropLast(4)))
         } else if Self.isLeftover(entry) {

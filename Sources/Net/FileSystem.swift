@@ -114,7 +114,7 @@ public enum FileSystem {
     if fsync(descriptor.raw) != 0 { throw SystemError("fsync", subject: path) }
   }
 
-  /// Names in a directory, sorted, without "." and "..".
+  /// Names in a directory, in no order, without "." and "..".
   public static func list(_ path: String) throws(SystemError) -> [String] {
     guard let directory = opendir(path) else { throw SystemError("opendir", subject: path) }
     defer { closedir(directory) }
@@ -125,7 +125,7 @@ public enum FileSystem {
       }
       if name != "." && name != ".." { names.append(name) }
     }
-    return names.sorted()
+    return names
   }
 
   /// Creates the directory and its parents where they are missing.

@@ -289,16 +289,19 @@ extension NamersTests {
       #expect(namer.state().names.isEmpty)
     }
 
-    @Test("known names are what stands beside the missing one, with a limit")
-    func known() {
+    @Test("near names stand beside the missing one; hidden files are none")
+    func near() {
       directory.makeDirectory("prod")
       directory.replace("web", "")
-      directory.replace(".hidden", "")
+      directory.replace("wet", "")
+      directory.replace(".wbb", "")
       directory.replace("prod/api", "")
-      #expect(Set(namer.knownNames(like: "/wbe/x", limit: 100)) == ["/#/io.l5d.fs/web", "/#/io.l5d.fs/prod"])
-      #expect(namer.knownNames(like: "/prod/apj", limit: 100) == ["/#/io.l5d.fs/prod/api"])
-      #expect(namer.knownNames(like: "/prdo/api", limit: 1).count == 1)
-      #expect(namer.knownNames(like: Path(labels: ["..", "x"]), limit: 9).allSatisfy { $0.count == 3 })
+      #expect(namer.nearNames(to: "/wbe/x", limit: 3) == ["/#/io.l5d.fs/web"])
+      #expect(namer.nearNames(to: "/wea", limit: 3) == ["/#/io.l5d.fs/web", "/#/io.l5d.fs/wet"])
+      #expect(namer.nearNames(to: "/wea", limit: 1).count == 1)
+      #expect(namer.nearNames(to: "/prod/apj", limit: 3) == ["/#/io.l5d.fs/prod/api"])
+      #expect(namer.nearNames(to: "/prdo/api", limit: 3) == ["/#/io.l5d.fs/prod"])
+      #expect(namer.nearNames(to: Path(labels: ["..", "x"]), limit: 3) == [])
     }
 
     @Test("the state names file, endpoints and error as JSON")

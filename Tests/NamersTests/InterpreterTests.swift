@@ -54,8 +54,9 @@ final class ScriptedNamer: Namer {
 
   func fail(_ rest: Path, _ text: String) { lookups[rest]?.lookup?.fail(text) }
 
-  func knownNames(like rest: Path, limit: Int) -> [Path] {
-    answers.keys.sorted().prefix(limit).map { prefix.appending(Label($0)) }
+  func nearNames(to rest: Path, limit: Int) -> [Path] {
+    let known = answers.keys.sorted().map { Path(labels: [$0]) }
+    return nearPaths(to: rest, among: known, limit: limit).map { prefix + $0 }
   }
 
   func state() -> NamerState { NamerState(kind: kind, prefix: prefix) }

@@ -46,7 +46,7 @@ public final class Demo: Sendable {
 
   /// Removes what `init` wrote, and whatever a user put beside it.
   public func cleanUp() {
-    guard let names = try? FileSystem.list(directory) else { return }
+    guard let names = try? FileSystem.list(directory).sorted() else { return }
     for name in names { try? FileSystem.remove(directory + "/" + name) }
     try? FileSystem.remove(directory)
   }

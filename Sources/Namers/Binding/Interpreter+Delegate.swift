@@ -53,8 +53,8 @@ extension Interpreter {
     return near.filter { !$0.value.isEmpty }
   }
 
-  /// A search each; more help nobody.
-  private static let nearPathsMax = 8
+  /// A search each, while somebody waits; more help nobody.
+  private static let nearPathsMax = 3
 }
 
 private func delegateOnce(

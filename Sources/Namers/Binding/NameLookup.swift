@@ -61,8 +61,9 @@ public protocol Namer: AnyObject {
   var kind: String { get }
   /// `rest` is the path behind the prefix. The namer watches what the answer depends on while the lookup is held.
   func lookup(_ rest: Path) -> NameLookup
-  /// Names it could bind where it could not bind `rest`, prefix included, for "did you mean". Cheap; need not be complete.
-  func knownNames(like rest: Path, limit: Int) -> [Path]
+  /// Names close to `rest` that it could bind, prefix included, nearest first, for "did you mean". Somebody waits for
+  /// the answer, so it may look at ten thousand names and no more; need not be complete.
+  func nearNames(to rest: Path, limit: Int) -> [Path]
   func state() -> NamerState
   /// Called once when the namer becomes part of a registry.
   func joined(_ registry: NamerRegistry)

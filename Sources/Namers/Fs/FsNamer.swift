@@ -89,19 +89,22 @@ public final class FsNamer: Namer {
   /// Called when directories were asked for: the kernel may have refused to watch one.
   func watchMayHaveFailed() { schedulePoll() }
 
-  /// What stands in the directory where the walk ended.
-  public func knownNames(like rest: Path, limit: Int) -> [Path] {
+  /// From the directory where the walk ended.
+  public func nearNames(to rest: Path, limit: Int) -> [Path] {
     var directory = root
     var path = prefix
     for label in rest.labels {
       guard let name = FsNode.fileName(label),
         let status = (try? FileSystem.status(directory + "/" + name)) ?? nil, status.isDirectory
-      else { break }
+      else {
+        let names = (try? FileSystem.list(directory)) ?? []
+        let near = MeshBase.nearNames(to: label.text, among: names.lazy.filter { !$0.hasPrefix(".") }, limit: limit)
+        return near.map { path.appending(Label($0)) }
+      }
       directory += "/" + name
       path = path.appending(label)
     }
-    let names = (try? FileSystem.list(directory)) ?? []
-    return names.filter { !$0.hasPrefix(".") }.prefix(limit).map { path.appending(Label($0)) }
+    return []
   }
 
   public func state() -> NamerState {

@@ -59,7 +59,7 @@ final class InetNamer: Namer {
     return source
   }
 
-  func knownNames(like rest: Path, limit: Int) -> [Path] { [] }
+  func nearNames(to rest: Path, limit: Int) -> [Path] { [] }
 
   func state() -> NamerState {
     NamerState(kind: kind, prefix: prefix, names: sources.entries.map { NamerState.Name(id: $0.key, source: $0.value) })

@@ -68,29 +68,10 @@ public final class NamerRegistry {
   public func nearPaths(to path: Path, limit: Int = 3) -> [Path] {
     let inCharge = namers.filter { path.hasPrefix($0.prefix) }
     // Where no namer is in charge, it may be a prefix that was misspelt.
-    if inCharge.isEmpty { return Self.near(path, below: .root, among: namers.map(\.prefix), limit: limit) }
-    let found = inCharge.flatMap { namer in
-      let known = namer.knownNames(like: path.dropFirst(namer.prefix.count), limit: Self.knownNamesMax)
-      return Self.near(path, below: namer.prefix, among: known, limit: limit)
-    }
+    if inCharge.isEmpty { return Namers.nearPaths(to: path, among: namers.map(\.prefix), limit: limit) }
+    let found = inCharge.flatMap { $0.nearNames(to: path.dropFirst($0.prefix.count), limit: limit) }
     return Array(found.prefix(limit))
   }
-
-  /// Only what stands behind `prefix` is compared: the rest is the same, and would let farther names pass for near.
-  private static func near(_ path: Path, below prefix: Path, among candidates: [Path], limit: Int) -> [Path] {
-    var near: [Path] = []
-    // What is left of the path behind a name is the application's own.
-    for count in Set(candidates.lazy.map(\.count)).sorted(by: >) where count <= path.count {
-      let word = path.prefix(count).dropFirst(prefix.count).description
-      let names = candidates.lazy.filter { $0.count == count }.map { $0.dropFirst(prefix.count).description }
-      near += nearNames(to: word, among: names, limit: limit - near.count).compactMap { name in
-        (try? Path(parsing: name)).map { prefix + $0 }
-      }
-    }
-    return near
-  }
-
-  private static let knownNamesMax = 10_000
 
   /// Each configured namer, then the built-in ones that have names in use.
   public func states() -> [NamerState] {

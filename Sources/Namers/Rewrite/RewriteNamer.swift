@@ -15,7 +15,7 @@ public final class RewriteNamer: Namer {
 
   public func lookup(_ rest: Path) -> NameLookup { NameLookup(.tree(pattern.rewrite(rest).map { .path($0) })) }
 
-  public func knownNames(like rest: Path, limit: Int) -> [Path] { [] }
+  public func nearNames(to rest: Path, limit: Int) -> [Path] { [] }
 
   public func state() -> NamerState {
     NamerState(

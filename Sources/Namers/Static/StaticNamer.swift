@@ -40,8 +40,8 @@ public final class StaticNamer: Namer {
     return source
   }
 
-  public func knownNames(like rest: Path, limit: Int) -> [Path] {
-    names.keys.sorted().prefix(limit).map { prefix + $0 }
+  public func nearNames(to rest: Path, limit: Int) -> [Path] {
+    nearPaths(to: rest, among: Array(names.keys), limit: limit).map { prefix + $0 }
   }
 
   public func state() -> NamerState {

@@ -16,7 +16,7 @@ public final class TransformedNamer: Namer {
 
   public var prefix: Path { inner.prefix }
   public var kind: String { inner.kind }
-  public func knownNames(like rest: Path, limit: Int) -> [Path] { inner.knownNames(like: rest, limit: limit) }
+  public func nearNames(to rest: Path, limit: Int) -> [Path] { inner.nearNames(to: rest, limit: limit) }
   public func state() -> NamerState {
     var state = inner.state()
     state.facts.append(("transformers", transformers.map(\.idPrefix.description).joined(separator: " ")))
