@@ -30,8 +30,10 @@ final class HTTP2End: HTTP2Delegate {
   var onEnd: ((RecordedStream) -> Void)?
   var onDrained: ((RecordedStream) -> Void)?
 
-  init(_ role: HTTP2Role, _ settings: HTTP2Settings = HTTP2Settings()) {
-    session = HTTP2Session(role: role, settings: settings, delegate: self)
+  init(
+    _ role: HTTP2Role, _ settings: HTTP2Settings = HTTP2Settings(), limits: HTTP2Limits = HTTP2Limits()
+  ) {
+    session = HTTP2Session(role: role, settings: settings, limits: limits, delegate: self)
   }
 
   deinit { session.abandon() }

@@ -15,6 +15,8 @@ final class HTTP2HeadReader {
   private(set) var listBytes = 0
   /// The section exceeds the limit; its text is not kept.
   private(set) var isTooLarge = false
+  /// The stream is refused: fields are counted and thrown away.
+  private(set) var isRefused = false
   /// Of a response.
   private(set) var status = 0
   private(set) var isExtendedConnect = false
@@ -45,6 +47,7 @@ final class HTTP2HeadReader {
     self.limit = limit
     listBytes = 0
     isTooLarge = false
+    isRefused = false
     status = 0
     isExtendedConnect = false
     schemeIsHTTPS = false
@@ -59,6 +62,13 @@ final class HTTP2HeadReader {
     text.removeAll()
     pseudo.removeAll()
     cookie.removeAll()
+  }
+
+  /// Nothing of the section is kept.
+  func refuse() {
+    isRefused = true
+    isTooLarge = true
+    limit = 0
   }
 
   /// Forgets the section.

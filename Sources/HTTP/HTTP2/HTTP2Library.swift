@@ -12,6 +12,8 @@ enum HTTP2Frame {
   static let goaway: UInt8 = 0x7
   static let windowUpdate: UInt8 = 0x8
   static let continuation: UInt8 = 0x9
+  /// RFC 9218 §7.1.
+  static let priorityUpdate: UInt8 = 0x10
 
   static let endStream: UInt8 = 0x1
   static let ack: UInt8 = 0x1

@@ -2,7 +2,56 @@ import CNghttp2
 
 // What libnghttp2 tells while it reads.
 extension HTTP2Session {
-  func frameBegins(_ head: nghttp2_frame_hd) -> Int32 { 0 }
+  /// The head of a frame has come that libnghttp2 has not seen; a reason to end the connection, if it is one.
+  @inline(__always)
+  func frameComes(_ head: HTTP2FrameScan.Head) -> HTTP2Failure? {
+    if let abuse = ledger.frameBegins(head, at: now.nanoseconds) { return HTTP2Failure(abuse) }
+    switch head.type {
+    case HTTP2Frame.data:
+      // Opened by a frame that is not read yet, if at all: libnghttp2 will know.
+      if role == .client || head.streamID > lastRequestID { return nil }
+      return frameAfterClose(head.streamID)
+    case HTTP2Frame.priority where head.streamID == 0 || head.dependency == head.streamID:
+      return HTTP2Failure(code: .protocolError, libraryError: 0)
+    default: return nil
+    }
+  }
+
+  /// libnghttp2 begins to read a frame.
+  func frameBegins(_ head: nghttp2_frame_hd) -> Int32 {
+    if role == .client { return 0 }
+    switch head.type {
+    case HTTP2Frame.headers where head.stream_id <= lastRequestID:
+      return frameAfterClose(head.stream_id).map { stop($0) } ?? 0
+    case HTTP2Frame.rstStream: return resetComes(head.stream_id)
+    default: return 0
+    }
+  }
+
+  /// DATA or HEADERS on a stream that may be gone: right only if we cut it off. libnghttp2 would ignore both.
+  private func frameAfterClose(_ id: Int32) -> HTTP2Failure? {
+    if id & 1 == 0 || nghttp2_session_find_stream(raw, id) != nil { return nil }
+    switch closedStreams.kind(of: id) {
+    case .ended: return HTTP2Failure(code: .streamClosed, libraryError: 0)
+    case .neverOpened: return HTTP2Failure(code: .protocolError, libraryError: 0)
+    case .resetByUs, .unknown: return nil
+    }
+  }
+
+  /// The client gives up a stream. Before we answered, that costs it nothing and us the request.
+  private func resetComes(_ id: Int32) -> Int32 {
+    if let stream = stream(id), stream._withUnsafeGuaranteedRef({ $0.responded || $0.isReset }) { return 0 }
+    if let abuse = ledger.resetBeforeAnswer(at: now.nanoseconds) { return stop(abuse) }
+    return 0
+  }
+
+  /// Ends reading at once; the connection fails when libnghttp2 has returned.
+  private func stop(_ abuse: HTTP2Abuse) -> Int32 { stop(HTTP2Failure(abuse)) }
+
+  private func stop(_ found: HTTP2Failure) -> Int32 {
+    fault = fault ?? found
+    return HTTP2Library.callbackFailure
+  }
 
   func sectionBegins(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
     let kind: HTTP2HeadReader.Kind =
@@ -12,13 +61,22 @@ extension HTTP2Session {
       default: .trailers
       }
     reader.begin(kind, streamID: frame.pointee.hd.stream_id, limit: settings.maxHeaderListBytes)
+    if kind == .request { lastRequestID = frame.pointee.hd.stream_id }
+    if kind == .request, streamCount >= settings.maxConcurrentStreams || heldHeadBytes > limits.heldHeadBytesMax {
+      reader.refuse()
+      nghttp2_submit_rst_stream(
+        raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), frame.pointee.hd.stream_id, HTTP2ErrorCode.refusedStream.rawValue)
+      if let abuse = ledger.streamRefused(at: now.nanoseconds) { return stop(abuse) }
+    }
     return 0
   }
 
   func field(
     _ frame: UnsafePointer<nghttp2_frame>, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
   ) -> Int32 {
-    if reader.add(name: name, value: value) { return 0 }
+    if reader.add(name: name, value: value) {
+      return reader.listBytes <= settings.maxHeaderListBytes * limits.headerBombFactor ? 0 : stop(.headerBomb)
+    }
     malformed(frame.pointee.hd.stream_id)
     return HTTP2Library.temporalFailure
   }
@@ -33,10 +91,22 @@ extension HTTP2Session {
     let head = frame.pointee.hd
     switch head.type {
     case HTTP2Frame.data:
+      let padding = frame.pointee.data.padlen
+      if let abuse = ledger.received(
+        content: head.length &- padding, padding: padding, isEnd: head.flags & HTTP2Frame.endStream != 0,
+        at: now.nanoseconds)
+      {
+        return stop(abuse)
+      }
       if head.flags & HTTP2Frame.endStream != 0, let stream = stream(head.stream_id) {
         stream._withUnsafeGuaranteedRef { remoteEnds($0) }
       }
     case HTTP2Frame.headers:
+      if let abuse = ledger.received(
+        content: 0, padding: frame.pointee.headers.padlen, isEnd: true, at: now.nanoseconds)
+      {
+        return stop(abuse)
+      }
       sectionEnds(head.stream_id, endStream: head.flags & HTTP2Frame.endStream != 0)
     case HTTP2Frame.settings where head.flags & HTTP2Frame.ack == 0: settingsCome()
     case HTTP2Frame.ping where head.flags & HTTP2Frame.ack != 0:
@@ -52,7 +122,7 @@ extension HTTP2Session {
         debug: UnsafeRawBufferPointer(start: goaway.opaque_data, count: goaway.opaque_data_len))
     default: break
     }
-    return 0
+    return fault == nil ? 0 : HTTP2Library.callbackFailure
   }
 
   private func settingsCome() {
@@ -74,6 +144,11 @@ extension HTTP2Session {
   private func sectionEnds(_ id: Int32, endStream: Bool) {
     guard reader.streamID == id else { return }
     defer { reader.end() }
+    if reader.isRefused { return }
+    if reader.isTooLarge, let abuse = ledger.headTooLarge(at: now.nanoseconds) {
+      fault = HTTP2Failure(abuse)
+      return
+    }
     if !reader.finish(endStream: endStream) { return malformed(id) }
     if reader.kind == .request { return requestComes(id, endStream: endStream) }
     guard let stream = stream(id) else { return }
@@ -106,6 +181,8 @@ extension HTTP2Session {
     if reader.isTooLarge {
       delegate.headersTooLarge(stream, endStream: endStream)
     } else {
+      stream.heldHeadBytes = reader.listBytes
+      heldHeadBytes &+= reader.listBytes
       delegate.requestHead(stream, text: reader.text.readable, endStream: endStream)
     }
   }
@@ -132,6 +209,8 @@ extension HTTP2Session {
   }
 
   func streamClosed(_ id: Int32, _ code: HTTP2ErrorCode) -> Int32 {
+    if code == .noError { ledger.endedWell() }
+    closedStreams.insert(id, resetByUs: false)
     if let stream = stream(id) { stream._withUnsafeGuaranteedRef { close($0, code: code) } }
     return 0
   }
@@ -185,6 +264,7 @@ extension HTTP2Session {
         guard count > 0, let queue = stream.queue else { return 0 }
         output.append(UnsafeRawBufferPointer(rebasing: queue.readable[0..<count]))
         queue.consume(count)
+        stream.progressAt = now.nanoseconds
         if queue.isEmpty {
           stream.queue = nil
           delegate.giveBack(queue)
@@ -199,10 +279,23 @@ extension HTTP2Session {
   }
 
   func frameSent(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
-    if frame.pointee.hd.type == HTTP2Frame.goaway {
-      goawaySent = HTTP2ErrorCode(rawValue: frame.pointee.goaway.error_code)
+    switch frame.pointee.hd.type {
+    case HTTP2Frame.data: ledger.sentData()
+    case HTTP2Frame.rstStream: resetSent(frame.pointee.hd.stream_id, frame.pointee.rst_stream.error_code)
+    case HTTP2Frame.goaway where frame.pointee.goaway.error_code != 0 && failure == nil:
+      failure = HTTP2Failure(
+        code: HTTP2ErrorCode(rawValue: frame.pointee.goaway.error_code), libraryError: complaint)
+    default: break
     }
     return 0
+  }
+
+  /// A reset that no owner asked for answers a fault of the peer's.
+  private func resetSent(_ id: Int32, _ code: UInt32) {
+    closedStreams.insert(id, resetByUs: true)
+    if role == .client || code == HTTP2ErrorCode.refusedStream.rawValue { return }
+    if let stream = stream(id), stream._withUnsafeGuaranteedRef({ $0.isReset }) { return }
+    if fault == nil, let abuse = ledger.resetProvoked(at: now.nanoseconds) { fault = HTTP2Failure(abuse) }
   }
 
   func frameNotSent(_ frame: UnsafePointer<nghttp2_frame>, _ error: Int32) -> Int32 { 0 }

@@ -81,6 +81,7 @@ extension HTTP2Session {
     } else {
       queue = delegate.takeBuffer()
       stream.queue = queue
+      stream.progressAt = now.nanoseconds
     }
     queue.append(bytes)
     if queue.count > lowWaterBytes { stream.owesDrained = true }

@@ -11,6 +11,7 @@ import MeshBase
 public final class HTTP2Session {
   public let role: HTTP2Role
   public let settings: HTTP2Settings
+  public let limits: HTTP2Limits
   unowned(unsafe) let delegate: any HTTP2Delegate
 
   /// libnghttp2's session; valid until `deinit`.
@@ -28,8 +29,19 @@ public final class HTTP2Session {
   /// Within `receive`.
   var isReceiving = false
 
-  /// The instant of the last `receive`.
-  var now = MonotonicInstant(nanoseconds: 0)
+  /// The owner's clock: set by `receive`, and by the owner when it submits or writes at another time.
+  public var now = MonotonicInstant(nanoseconds: 0)
+  var ledger: HTTP2Ledger
+  /// A fault of the peer's found within a callback; the connection fails when that returns.
+  var fault: HTTP2Failure?
+  var closedStreams = HTTP2ClosedStreams()
+  private var scan: HTTP2FrameScan
+  /// The highest stream that the peer has opened.
+  var lastRequestID: Int32 = 0
+  /// Bytes of heads that owners hold.
+  public internal(set) var heldHeadBytes = 0
+  /// The peer still has to be told how many streams it may open.
+  private var announcesStreams: Bool
   var estimate: HTTP2WindowEstimate
   /// Bytes of body given to the delegate and not consumed, all streams together.
   public internal(set) var unconsumedBytes = 0
@@ -56,17 +68,23 @@ public final class HTTP2Session {
   public internal(set) var peerTakesExtendedConnect = false
   /// The peer has sent GOAWAY: no new streams.
   public internal(set) var goawayReceived = false
-  /// Code of the last GOAWAY sent.
-  var goawaySent: HTTP2ErrorCode?
-  var failure: HTTP2Failure?
+  /// Why the connection is over, once it is.
+  public internal(set) var failure: HTTP2Failure?
   /// libnghttp2's last complaint about a frame.
   var complaint: Int32 = 0
   /// `abandon` was called.
   var isAbandoned = false
 
-  public init(role: HTTP2Role, settings: HTTP2Settings = HTTP2Settings(), delegate: any HTTP2Delegate) {
+  public init(
+    role: HTTP2Role, settings: HTTP2Settings = HTTP2Settings(), limits: HTTP2Limits = HTTP2Limits(),
+    delegate: any HTTP2Delegate
+  ) {
     self.role = role
     self.settings = settings
+    self.limits = limits
+    ledger = HTTP2Ledger(limits, maxHeaderListBytes: settings.maxHeaderListBytes)
+    announcesStreams = role == .server
+    scan = HTTP2FrameScan(preface: role == .server ? HTTP2Preface.length : 0)
     self.delegate = delegate
     connectionWindow = max(65_535, settings.connectionWindowBytes)
     estimate = HTTP2WindowEstimate(
@@ -97,7 +115,9 @@ public final class HTTP2Session {
     }
     switch role {
     case .server:
-      set(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maxConcurrentStreams)
+      // First, where `announceStreams` finds it. libnghttp2 would end the connection over one stream too many; it is
+      // told a larger number than the peer, and what lies between is refused here.
+      set(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maxConcurrentStreams + 2 * limits.refusedStreams.burst + 1)
       if settings.enableConnectProtocol { set(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1) }
     case .client: set(NGHTTP2_SETTINGS_ENABLE_PUSH, 0)
     }
@@ -111,23 +131,53 @@ public final class HTTP2Session {
     setConnectionWindow(connectionWindow)
   }
 
-  /// Hands over bytes from the peer. Nil: all is well. Else the connection has failed: see `HTTP2Failure`.
+  /// Hands over bytes from the peer. Not nil: the connection has failed, see `HTTP2Failure`. A fault that libnghttp2
+  /// has found shows in `failure` only when its GOAWAY has been taken; until then nothing further is read.
   public func receive(_ bytes: UnsafeRawBufferPointer, now: MonotonicInstant) -> HTTP2Failure? {
     precondition(!isReceiving && output == nil, "receive within an event")
     if let failure { return failure }
     if isAbandoned { return nil }
     self.now = now
     isReceiving = true
-    let result = nghttp2_session_mem_recv(raw, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+    scanAndFeed(bytes)
     isReceiving = false
-    if result < 0 {
-      fail(HTTP2Failure(code: HTTP2Library.code(for: Int32(result)), libraryError: Int32(result)))
-    } else if failure == nil, complaint != 0, nghttp2_session_want_read(raw) == 0 {
-      // libnghttp2 has queued its GOAWAY and reads no further.
-      failure = HTTP2Failure(code: HTTP2Library.code(for: complaint), libraryError: complaint)
-    }
+    if let fault { fail(fault) }
     return failure
   }
+
+  /// libnghttp2 reads up to each reset, so that what follows it is judged by what it has done.
+  private func scanAndFeed(_ bytes: UnsafeRawBufferPointer) {
+    var fed = 0
+    var offset = 0
+    var isReset = false
+    while fault == nil {
+      switch scan.next(bytes, from: offset) {
+      case .head(let head, let end):
+        offset = end
+        isReset = head.type == HTTP2Frame.rstStream
+        guard let found = frameComes(head) else { continue }
+        feed(bytes, from: &fed, to: end)
+        fault = fault ?? found
+      case .frameEnd(let end):
+        offset = end
+        if isReset { feed(bytes, from: &fed, to: end) }
+      case .end: return feed(bytes, from: &fed, to: bytes.count)
+      }
+    }
+  }
+
+  @inline(__always)
+  private func feed(_ bytes: UnsafeRawBufferPointer, from start: inout Int, to end: Int) {
+    let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+    start = end
+    let result = nghttp2_session_mem_recv(raw, piece.baseAddress?.assumingMemoryBound(to: UInt8.self), piece.count)
+    if result < 0, fault == nil {
+      fault = HTTP2Failure(code: HTTP2Library.code(for: Int32(result)), libraryError: Int32(result))
+    }
+  }
+
+  /// Ends the connection because of what the owner has found: GOAWAY with its code, no more input.
+  public func fail(_ abuse: HTTP2Abuse) { if !isAbandoned { fail(HTTP2Failure(abuse)) } }
 
   /// Ends the connection from our side: GOAWAY with the failure's code, no more input.
   func fail(_ failure: HTTP2Failure) {
@@ -149,8 +199,14 @@ public final class HTTP2Session {
       if buffer.count >= limit { return wantsWrite }
       var frame: UnsafePointer<UInt8>?
       let count = nghttp2_session_mem_send(raw, &frame)
+      if let fault, failure == nil {
+        fail(fault)
+        // Its GOAWAY is to go out now.
+        if count == 0 { continue }
+      }
       if count > 0 {
         buffer.append(UnsafeRawBufferPointer(start: frame, count: count))
+        if announcesStreams { announceStreams(UnsafeRawBufferPointer(start: frame, count: count), buffer) }
       } else if count == 0 {
         return isOutputFull
       } else {
@@ -161,6 +217,18 @@ public final class HTTP2Session {
         return false
       }
     }
+  }
+
+  /// Writes the number of streams that the peer may open into our first frame, SETTINGS, at the end of `buffer`.
+  private func announceStreams(_ frame: UnsafeRawBufferPointer, _ buffer: ByteBuffer) {
+    announcesStreams = false
+    let entry = HTTP2Frame.headBytes
+    precondition(frame.count >= entry + 6 && frame[3] == HTTP2Frame.settings && frame[entry + 1] == 3)
+    let number = UInt32(clamping: settings.maxConcurrentStreams)
+    buffer.truncate(to: buffer.count - frame.count)
+    buffer.append(UnsafeRawBufferPointer(rebasing: frame[0..<entry + 2]))
+    for shift in [24, 16, 8, 0] as [UInt32] { buffer.append(UInt8(truncatingIfNeeded: number >> shift)) }
+    buffer.append(UnsafeRawBufferPointer(rebasing: frame[(entry + 6)...]))
   }
 
   /// Whether `takeOutput` has something to give.
@@ -210,10 +278,29 @@ extension HTTP2Session {
     grownBytes &-= stream.receiveWindowBytes &- settings.initialStreamWindowBytes
     unconsumedBytes &-= stream.unconsumedBytes
     stream.unconsumedBytes = 0
+    headUsed(stream)
     stream.link = nil
     returnWithheldCredit()
     delegate.closed(stream, code: code)
     link.release()
+  }
+
+  /// The owner needs the stream's request head no more: what it counted for is free again.
+  public func headUsed(_ stream: HTTP2Stream) {
+    heldHeadBytes &-= stream.heldHeadBytes
+    stream.heldHeadBytes = 0
+  }
+
+  /// Since when bytes wait on `stream` without progress because the peer's window, of the stream or of the connection,
+  /// is closed; nil while it is open or nothing waits.
+  public func stalledSince(_ stream: HTTP2Stream) -> MonotonicInstant? {
+    if stream.isClosed || stream.queuedBytes == 0 { return nil }
+    if nghttp2_session_get_remote_window_size(raw) > 0,
+      nghttp2_session_get_stream_remote_window_size(raw, stream.id) > 0
+    {
+      return nil
+    }
+    return MonotonicInstant(nanoseconds: stream.progressAt)
   }
 
   /// Gives back what waits to be sent.

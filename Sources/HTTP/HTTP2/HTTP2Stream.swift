@@ -39,6 +39,10 @@ open class HTTP2Stream {
   public internal(set) final var receiveWindowBytes = 0
   /// Consumed since the window was last looked at.
   final var consumedBytes = 0
+  /// What the request's head counts for while the owner keeps it.
+  final var heldHeadBytes = 0
+  /// When the queue got its first bytes or was last written from; nanoseconds.
+  final var progressAt: UInt64 = 0
 
   public init() {}
 
@@ -64,6 +68,8 @@ open class HTTP2Stream {
     schemeIsHTTPS = false
     unconsumedBytes = 0
     consumedBytes = 0
+    heldHeadBytes = 0
+    progressAt = 0
     receiveWindowBytes = session.settings.initialStreamWindowBytes
   }
 }

@@ -1,0 +1,45 @@
+import CNghttp2
+
+extension HTTP2Session {
+  /// Server: goes on from an HTTP/1.1 request with `Upgrade: h2c` (RFC 7540 §3.2), which becomes stream 1 and is
+  /// answered there. `value` is the request's HTTP2-Settings. Before any `receive` or `takeOutput`; false, and nothing
+  /// has happened, if the value is not what it should be.
+  public func upgrade(_ stream: HTTP2Stream, settings value: UnsafeRawBufferPointer, isHead: Bool) -> Bool {
+    precondition(role == .server && streamCount == 0, "an upgrade comes first")
+    guard let payload = HTTP2Session.base64URL(value), payload.count % 6 == 0 else { return false }
+    let pointer = Unmanaged.passUnretained(stream).toOpaque()
+    if nghttp2_session_upgrade2(raw, payload, payload.count, isHead ? 1 : 0, pointer) != 0 { return false }
+    // The library keeps it for clients only.
+    nghttp2_session_set_stream_user_data(raw, 1, pointer)
+    attach(stream, id: 1)
+    lastRequestID = 1
+    stream.remoteEnded = true
+    return true
+  }
+
+  /// RFC 4648 §5 without padding.
+  static func base64URL(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
+    if text.count % 4 == 1 { return nil }
+    var bytes: [UInt8] = []
+    var bits: UInt32 = 0
+    var count: UInt32 = 0
+    for letter in text {
+      let value: UInt8
+      switch letter {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = letter - UInt8(ascii: "A")
+      case UInt8(ascii: "a")...UInt8(ascii: "z"): value = letter - UInt8(ascii: "a") + 26
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = letter - UInt8(ascii: "0") + 52
+      case UInt8(ascii: "-"): value = 62
+      case UInt8(ascii: "_"): value = 63
+      default: return nil
+      }
+      bits = bits << 6 | UInt32(value)
+      count += 6
+      if count >= 8 {
+        count -= 8
+        bytes.append(UInt8(truncatingIfNeeded: bits >> count))
+      }
+    }
+    return bytes
+  }
+}
