@@ -43,7 +43,7 @@ let package = Package(
     module("Resilience", ["MeshBase"]),
     module("Telemetry", ["MeshBase", "CMeshShims"]),
     module("HTTP", ["MeshBase", "CNghttp2"]),
-    module("Net", ["MeshBase", "HTTP", "CMeshShims"]),
+    module("Net", ["MeshBase", "HTTP", "CMeshShims", "COpenSSL"]),
     module("Config", ["MeshBase", "Dtab", "CYaml"]),
     module("Namers", ["MeshBase", "Dtab", "HTTP", "Net", "CAres", logging]),
     module("DtabStore", ["MeshBase", "Dtab", "Net", logging]),

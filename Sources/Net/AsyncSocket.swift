@@ -5,6 +5,10 @@ import MeshBase
 @ControlActor
 public final class AsyncSocket {
   private let channel: AsyncChannel
+  /// What secures it; `nil`: plain.
+  public private(set) var tls: TLSSession?
+  /// Of all secured connections of the control plane.
+  private static let workspace = TLSWorkspace()
 
   private init(_ channel: AsyncChannel) { self.channel = channel }
 
@@ -45,19 +49,52 @@ public final class AsyncSocket {
   /// Reads and writes that are still waiting at this time throw ETIMEDOUT and the socket is closed. `nil`: wait for ever.
   public func setDeadline(_ deadline: MonotonicInstant?) { channel.setDeadline(deadline) }
 
-  /// At most `max` bytes; empty at end of stream.
+  /// Secures an accepted connection, as its server. Throws `TLSHandshakeError`, or `SystemError` when the time is up.
+  public func startTLS(server context: TLSServerContext) async throws {
+    try await start(TLSSession(server: context, descriptor: channel.descriptor, workspace: Self.workspace))
+  }
+
+  /// Secures a connection that was made, as its client; the server's certificate must be for the name.
+  public func startTLS(client context: TLSClientContext, expectedName: String) async throws {
+    let session = TLSSession(
+      client: context, descriptor: channel.descriptor, workspace: Self.workspace, expectedName: expectedName)
+    try await start(session)
+  }
+
+  private func start(_ session: TLSSession) async throws {
+    if let failure = channel.failure { throw failure }
+    while true {
+      switch session.handshake() {
+      case .done:
+        tls = session
+        return
+      case .wantsMore:
+        if session.hasUnsent { try await channel.untilWritable() } else { try await channel.untilReadable() }
+        if let failure = channel.failure { throw failure }
+      case .failed(let failure): throw TLSHandshakeError(failure: failure, text: session.failureText)
+      }
+    }
+  }
+
+  /// At most `max` bytes; empty at end of stream. A secured stream that ends without saying so throws ECONNRESET: what
+  /// came may not be all there was.
   public func read(max: Int = 65_536) async throws -> [UInt8] {
     while true {
       if let failure = channel.failure { throw failure }
       var count = 0
       let bytes = [UInt8](unsafeUninitializedCapacity: max) { buffer, initialized in
-        count = Socket.receive(channel.descriptor, into: UnsafeMutableRawBufferPointer(buffer))
+        count = receive(UnsafeMutableRawBufferPointer(buffer))
         initialized = Swift.max(count, 0)
       }
+      if count == 0, tls?.wasTruncated == true { throw SystemError("recv", code: ECONNRESET) }
       if count >= 0 { return bytes }
       guard Socket.wouldBlock(count) else { throw SystemError("recv", code: Int32(-count)) }
       try await channel.untilReadable()
     }
+  }
+
+  private func receive(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    tls.map { $0.receive(into: buffer) } ?? Socket.receive(channel.descriptor, into: buffer)
   }
 
   /// Returns when the kernel has taken all bytes.
@@ -65,8 +102,9 @@ public final class AsyncSocket {
     var offset = 0
     while offset < bytes.count {
       if let failure = channel.failure { throw failure }
-      let count = bytes.withUnsafeBytes {
-        Socket.send(channel.descriptor, UnsafeRawBufferPointer(rebasing: $0[offset...]))
+      let count = bytes.withUnsafeBytes { bytes in
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+        return tls.map { $0.send(rest) } ?? Socket.send(channel.descriptor, rest)
       }
       if count >= 0 {
         offset += count
@@ -77,10 +115,27 @@ public final class AsyncSocket {
     }
   }
 
-  public func shutdownWrite() { if channel.isOpen { Socket.shutdownWrite(channel.descriptor) } }
+  /// Says that no more will be written; reading goes on.
+  public func shutdownWrite() {
+    guard channel.isOpen else { return }
+    _ = tls?.shutdown()
+    Socket.shutdownWrite(channel.descriptor)
+  }
 
   /// Wakes whoever waits with ECANCELED. Idempotent.
-  public func close() { channel.fail(SystemError("close", code: ECANCELED)) }
+  public func close() {
+    // Without it the peer would have to take what it got for a part.
+    if channel.isOpen { _ = tls?.shutdown() }
+    channel.fail(SystemError("close", code: ECANCELED))
+  }
+}
+
+/// Why a connection of the control plane could not be secured.
+public struct TLSHandshakeError: Error, Sendable, CustomStringConvertible {
+  public let failure: TLSFailure
+  public let text: String
+
+  public var description: String { text }
 }
 
 /// Accepts connections for the control plane.

@@ -17,6 +17,8 @@ public enum ControlHTTPTarget: Sendable, Equatable, CustomStringConvertible {
 /// Why there is no (whole) response.
 public enum ControlHTTPError: Error, Sendable, CustomStringConvertible {
   case connect(ControlHTTPTarget, SystemError)
+  /// The connection could not be secured.
+  case handshake(ControlHTTPTarget, TLSHandshakeError)
   /// The server was silent for the time-out.
   case timeout(ControlHTTPTarget)
   /// The connection ended before the response did.
@@ -28,6 +30,7 @@ public enum ControlHTTPError: Error, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .connect(let target, let error): "\(target): cannot connect: \(SystemError.text(error.code))"
+    case .handshake(let target, let error): "\(target): TLS: \(error)"
     case .timeout(let target): "\(target): no answer in time"
     case .closed(let target, let error):
       "\(target): the connection ended before the response did" + (error.map { ": \(SystemError.text($0.code))" } ?? "")
@@ -63,14 +66,31 @@ public final class ControlHTTPClient {
     public init() {}
   }
 
+  /// How a server proves who it is.
+  public struct Security: Sendable {
+    public var context: TLSClientContext
+    /// What the server's certificate must be for.
+    public var expectedName: String
+
+    public init(_ context: TLSClientContext, expectedName: String) {
+      self.context = context
+      self.expectedName = expectedName
+    }
+  }
+
   public nonisolated let target: ControlHTTPTarget
+  /// Secures connections that are made from now on; `nil`: plain HTTP.
+  public var security: Security?
   let options: Options
   private let host: String
   private var idle: [ControlHTTPClientConnection] = []
 
   /// `host` is what the Host field says; without one, the address.
-  public nonisolated init(to target: ControlHTTPTarget, host: String? = nil, options: Options = Options()) {
+  public nonisolated init(
+    to target: ControlHTTPTarget, host: String? = nil, security: Security? = nil, options: Options = Options()
+  ) {
     self.target = target
+    self.security = security
     self.options = options
     switch target {
     case .address(let address): self.host = host ?? address.description
@@ -79,9 +99,9 @@ public final class ControlHTTPClient {
   }
 
   public nonisolated convenience init(
-    to address: SocketAddress, host: String? = nil, options: Options = Options()
+    to address: SocketAddress, host: String? = nil, security: Security? = nil, options: Options = Options()
   ) {
-    self.init(to: .address(address), host: host, options: options)
+    self.init(to: .address(address), host: host, security: security, options: options)
   }
 
   /// Sends the request and reads the whole response.
@@ -129,13 +149,27 @@ public final class ControlHTTPClient {
 
   private func connect() async throws(ControlHTTPError) -> AsyncSocket {
     do {
-      switch target {
-      case .address(let address):
-        return try await AsyncSocket.connect(to: address, timeoutMilliseconds: options.connectMilliseconds)
-      case .unixSocket(let path): return try AsyncSocket.connect(toUnixSocket: path)
+      let socket =
+        switch target {
+        case .address(let address):
+          try await AsyncSocket.connect(to: address, timeoutMilliseconds: options.connectMilliseconds)
+        case .unixSocket(let path): try AsyncSocket.connect(toUnixSocket: path)
+        }
+      if let security {
+        socket.setDeadline(Clock.now.advanced(byMilliseconds: options.connectMilliseconds))
+        do {
+          try await socket.startTLS(client: security.context, expectedName: security.expectedName)
+        } catch {
+          socket.close()
+          throw error
+        }
+        socket.setDeadline(nil)
       }
+      return socket
     } catch let error as SystemError {
       throw .connect(target, error)
+    } catch let error as TLSHandshakeError {
+      throw .handshake(target, error)
     } catch {
       throw .closed(target, nil)
     }

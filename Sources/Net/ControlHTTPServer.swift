@@ -27,6 +27,8 @@ public final class ControlHTTPServer {
 
   let limits: ControlHTTPLimits
   let handler: Handler
+  /// Secures connections that are accepted from now on; `nil`: plain HTTP.
+  public var tls: TLSServerContext?
   private var listener: AsyncListener?
   /// In the order of their arrival.
   private var connections: [ObjectIdentifier: ControlHTTPServerConnection] = [:]
@@ -36,8 +38,10 @@ public final class ControlHTTPServer {
 
   /// Listens at once.
   public init(
-    on address: SocketAddress, limits: ControlHTTPLimits = ControlHTTPLimits(), handler: @escaping Handler
+    on address: SocketAddress, tls: TLSServerContext? = nil, limits: ControlHTTPLimits = ControlHTTPLimits(),
+    handler: @escaping Handler
   ) throws {
+    self.tls = tls
     self.limits = limits
     self.handler = handler
     listener = try AsyncListener(on: address) { [weak self] socket, peer in await self?.serve(socket, peer) }

@@ -38,6 +38,7 @@ final class ControlHTTPServerConnection {
 
   func run() async {
     do {
+      try await secure()
       while try await serveOne() {}
     } catch End.refused(let status, let message) {
       await refuse(status: status, message)
@@ -47,11 +48,18 @@ final class ControlHTTPServerConnection {
     socket.close()
   }
 
+  private func secure() async throws {
+    guard let tls = server.tls, socket.tls == nil else { return }
+    setDeadline(limits.requestMilliseconds)
+    try await socket.startTLS(server: tls)
+  }
+
   func refuse(status: Int = 503, _ message: String) async {
     var response = ControlResponse.text(status: status, message)
     response.headers.set("Connection", "close")
     if status == 503 { response.headers.set("Retry-After", "1") }
     guard case .whole(let body) = response.body else { return }
+    guard (try? await secure()) != nil else { return socket.close() }
     setDeadline(limits.writeMilliseconds)
     guard (try? await socket.write(Array(headBytes(response, length: body.count)) + body)) != nil else {
       return socket.close()

@@ -41,3 +41,8 @@ extension SystemError {
   /// Whether a deadline ended the call.
   public var isTimeout: Bool { code == ETIMEDOUT }
 }
+
+extension SystemError {
+  /// Whether there is nothing at the path.
+  public var isMissingFile: Bool { code == ENOENT || code == ENOTDIR }
+}

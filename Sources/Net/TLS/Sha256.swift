@@ -1,0 +1,9 @@
+import COpenSSL
+
+enum Sha256 {
+  static func digest(_ bytes: [UInt8]) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: 32)
+    EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil)
+    return digest
+  }
+}

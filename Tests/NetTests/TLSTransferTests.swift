@@ -1,0 +1,129 @@
+import Foundation
+import MeshBase
+import Testing
+
+@testable import Net
+
+@Suite struct TLSTransferTests {
+  private let files = TLSTestFiles.shared
+
+  private func pair(_ version: TLSVersion = .v13) throws -> TLSPair {
+    var server = TLSServerContext.Options(certificates: [files.files("web")])
+    server.versions = [version]
+    var client = TLSClientContext.Options()
+    client.trust = .files([files.ca])
+    let pair = TLSPair(try TLSClientContext(client), try TLSServerContext(server))
+    #expect(pair.handshake() == (.done, .done))
+    return pair
+  }
+
+  @Test(
+    "bytes arrive whole and in order, whatever the pieces and however full the kernel is",
+    arguments: TLSVersion.allCases)
+  func pieces(version: TLSVersion) throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var random = SeededRandom(seed: seed)
+    for _ in 0..<6 {
+      let pair = try pair(version)
+      let total = 1 + Int(random.next() % 600_000)
+      let message = (0..<total).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ $0 >> 8) }
+      for (from, to) in [(pair.client, pair.server), (pair.server, pair.client)] {
+        var sent = 0
+        var received: [UInt8] = []
+        while received.count < total {
+          if sent < total {
+            // The first piece may be small, and the next offer smaller than the one that was refused.
+            let first = min(total - sent, 1 + Int(random.next() % 100_000))
+            let second = min(total - sent - first, Int(random.next() % 50_000))
+            let count = message.withUnsafeBytes { bytes in
+              from.send(
+                UnsafeRawBufferPointer(rebasing: bytes[sent..<(sent + first)]),
+                UnsafeRawBufferPointer(rebasing: bytes[(sent + first)..<(sent + first + second)]))
+            }
+            if count > 0 { sent += count }
+            try #require(count > 0 || Socket.wouldBlock(count), "seed \(seed): \(count) \(from.failureText)")
+            // Told to wait only when the kernel is full.
+            #expect(count == first + second || from.hasUnsent || count < 0, "seed \(seed)")
+          }
+          if sent == total || random.next() % 3 != 0 {
+            repeat {
+              let (result, bytes) = TLSPair.receive(to, max: 1 + Int(random.next() % 70_000))
+              received += bytes
+              try #require(result > 0 || Socket.wouldBlock(result), "seed \(seed): \(result) \(to.failureText)")
+            } while to.hasPending
+          }
+        }
+        #expect(received == message, "seed \(seed)")
+        #expect(!from.hasUnsent)
+      }
+    }
+  }
+
+  @Test("two small pieces share a record")
+  func joins() throws {
+    let pair = try pair()
+    let head = Array("HTTP/1.1 200 OK\r\n\r\n".utf8)
+    let body = Array("hello".utf8)
+    let count = head.withUnsafeBytes { head in body.withUnsafeBytes { pair.server.send(head, $0) } }
+    #expect(count == head.count + body.count)
+    var raw = [UInt8](repeating: 0, count: 4_096)
+    // A ticket, then one record of 5 + text + type + tag bytes.
+    _ = TLSPair.receive(pair.client)
+    _ = head.withUnsafeBytes { head in body.withUnsafeBytes { pair.server.send(head, $0) } }
+    let length = raw.withUnsafeMutableBytes { Socket.receive(pair.descriptors.client, into: $0) }
+    #expect(length == 5 + head.count + body.count + 1 + 16)
+  }
+
+  @Test("a clean end is told from a torn one")
+  func ends() throws {
+    let clean = try pair()
+    _ = TLSPair.send(clean.client, "bye")
+    #expect(clean.client.shutdown() == 0)
+    clean.closeClient()
+    #expect(TLSPair.receive(clean.server).bytes == Array("bye".utf8))
+    #expect(TLSPair.receive(clean.server).result == 0)
+    #expect(!clean.server.wasTruncated)
+
+    let torn = try pair()
+    _ = TLSPair.receive(torn.client)  // The ticket: unread, it would turn the close into a reset.
+    _ = TLSPair.send(torn.client, "half a messa")
+    torn.closeClient()
+    #expect(TLSPair.receive(torn.server, max: 4).bytes == Array("half".utf8))
+    #expect(torn.server.hasPending)
+    #expect(TLSPair.receive(torn.server).bytes == Array(" a messa".utf8))
+    #expect(TLSPair.receive(torn.server).result == 0)
+    #expect(torn.server.wasTruncated)
+    #expect(torn.server.failure == nil)
+  }
+
+  @Test("half-closed: what the peer still sends arrives")
+  func halfClosed() throws {
+    let pair = try pair()
+    #expect(pair.client.shutdown() == 0)
+    #expect(TLSPair.receive(pair.server).result == 0)
+    #expect(TLSPair.send(pair.server, "last words") == 10)
+    #expect(TLSPair.receive(pair.client).bytes == Array("last words".utf8))
+  }
+
+  @Test("a damaged record ends the session with an error of its own")
+  func damaged() throws {
+    let pair = try pair()
+    let record: [UInt8] = [0x17, 3, 3, 0, 20] + [UInt8](repeating: 7, count: 20)
+    _ = record.withUnsafeBytes { Socket.send(pair.descriptors.client, $0) }
+    #expect(TLSPair.receive(pair.server).result == -Int(EPROTO))
+    #expect(pair.server.failure == .other)
+    #expect(pair.server.failureText.contains("bad record mac"))
+    #expect(TLSPair.send(pair.server, "x") == -Int(EPROTO))
+    #expect(TLSPair.receive(pair.client).result == -Int(EPROTO))
+    #expect(pair.client.failure == .alert(20))
+  }
+
+  @Test("writing to a closed connection is an error, not a signal")
+  func noSignal() throws {
+    let pair = try pair()
+    pair.closeClient()
+    _ = TLSPair.send(pair.server, "x")
+    let result = TLSPair.send(pair.server, "y")
+    #expect(result == -Int(EPIPE) || result == -Int(EPROTO))
+  }
+}
