@@ -70,25 +70,27 @@ let package = Package(
       ],
       path: "Benchmarks/Runner", swiftSettings: strict),
 
+    // What tests of several modules share.
+    .target(name: "TestSupport", dependencies: ["MeshBase", "Net"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("MeshBase", ["MeshBase"]),
     tests("Dtab", ["Dtab", "MeshBase"]),
     tests("Balancers", ["Balancers"]),
     tests("Resilience", ["Resilience"]),
     tests("Telemetry", ["Telemetry"]),
     tests("HTTP", ["HTTP"]),
-    tests("Net", ["Net"]),
+    tests("Net", ["Net", "TestSupport"]),
     tests("Config", ["Config"]),
-    tests("Namers", ["Namers"]),
+    tests("Namers", ["Namers", "TestSupport"]),
     // Edits dtabs until it is killed; DtabStoreTests kill it.
     .executableTarget(
       name: "DtabStoreCrashWriter", dependencies: ["DtabStore", "Net"], path: "Tests/DtabStoreCrashWriter",
       swiftSettings: strict),
-    tests("DtabStore", ["DtabStore", "DtabStoreCrashWriter"]),
+    tests("DtabStore", ["DtabStore", "DtabStoreCrashWriter", "TestSupport"]),
     tests("Admin", ["Admin"]),
     tests("MeshRouter", ["MeshRouter"]),
-    tests("MeshRouterMain", ["MeshRouterMain"]),
+    tests("MeshRouterMain", ["MeshRouterMain", "TestSupport"]),
     tests("Architecture", ["MeshBase", "Dtab", "Config", "Telemetry"]),
-    tests("EndToEnd", ["MeshRouterMain"]),
+    tests("EndToEnd", ["MeshRouterMain", "Net", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

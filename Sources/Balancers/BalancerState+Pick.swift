@@ -181,7 +181,7 @@ extension BalancerState {
 extension BalancerState {
   @inline(__always)
   private mutating func nextTurn() -> Int {
-    if isWeighted { return schedule.next(slots) }
+    if isWeighted { return schedule.next(&slots) }
     let slot = Int(members[cursor])
     cursor += 1
     if cursor == members.count { cursor = 0 }

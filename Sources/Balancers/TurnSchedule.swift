@@ -11,7 +11,7 @@ struct TurnSchedule: ~Copyable {
 
   mutating func append(_ slot: Int32) { heap.append(slot) }
 
-  func makeHeap(_ slots: borrowing Table<Slot>) {
+  mutating func makeHeap(_ slots: borrowing Table<Slot>) {
     var root = heap.count / 2
     while root > 0 {
       root -= 1
@@ -20,7 +20,7 @@ struct TurnSchedule: ~Copyable {
   }
 
   /// The slot whose turn it is; its next turn is set.
-  func next(_ slots: borrowing Table<Slot>) -> Int {
+  mutating func next(_ slots: inout Table<Slot>) -> Int {
     let slot = Int(heap[0])
     slots[slot].pass += slots[slot].inverseWeight
     siftDown(from: 0, slots)
@@ -30,7 +30,7 @@ struct TurnSchedule: ~Copyable {
   /// Virtual time: when the next turn is due.
   func time(_ slots: borrowing Table<Slot>) -> Double { heap.count == 0 ? 0 : slots[Int(heap[0])].pass }
 
-  private func siftDown(from root: Int, _ slots: borrowing Table<Slot>) {
+  private mutating func siftDown(from root: Int, _ slots: borrowing Table<Slot>) {
     var hole = root
     let moving = heap[root]
     let pass = slots[Int(moving)].pass

@@ -11,7 +11,7 @@ public final class BackgroundFile: Sendable {
     var backlog: [UInt8] = []
     var reopenWanted = false
   }
-  private let shared = Mutex(Shared())
+  private let shared = Locked(Shared())
   private let wakeup: Int32
   private let path: String
   private let dropped = Atomic<Int>(0)

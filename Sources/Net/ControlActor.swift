@@ -1,7 +1,6 @@
 import CMeshShims
 import Glibc
 import MeshBase
-import Synchronization
 
 /// The control plane: namers, stores, DNS, admin and telemetry are `async` code on this one actor, whose executor is
 /// an event loop on a thread of its own, away from the workers.
@@ -48,7 +47,7 @@ public final class ControlThread: SerialExecutor {
     var jobs: [UnownedJob] = []
     var thread: pthread_t?
   }
-  private let shared = Mutex(Shared())
+  private let shared = Locked(Shared())
   private let wakeup: Int32
   /// Touched only on the control thread.
   nonisolated(unsafe) private var loopStorage: EventLoop?

@@ -1,13 +1,12 @@
 import CMeshShims
 import Glibc
-import Synchronization
 
 /// Many senders, one receiving loop: values are queued under a lock and the loop is woken by an eventfd.
 ///
 /// The receiver takes everything there is in one go. Unbounded by itself: what goes in is bounded by its senders
 /// (control-plane updates, one reply per parked bind).
 public final class Mailbox<Message: Sendable>: Sendable {
-  private let queue = Mutex<[Message]>([])
+  private let queue = Locked<[Message]>([])
   private let wakeup: Int32
 
   public init() throws(SystemError) {

@@ -2,7 +2,7 @@ import Foundation
 import Logging
 import MeshBase
 import Net
-import Synchronization
+import TestSupport
 import Testing
 
 @testable import DtabStore
@@ -11,7 +11,7 @@ import Testing
 @Suite struct CrashTests {
   /// Fails or crashes at one step, once.
   final class Saboteur: Sendable {
-    private let plan = Mutex<(step: DtabFiles.Step, fault: DtabFiles.Fault)?>(nil)
+    private let plan = Locked<(step: DtabFiles.Step, fault: DtabFiles.Fault)?>(nil)
 
     func arm(_ step: DtabFiles.Step, _ fault: DtabFiles.Fault) { plan.withLock { $0 = (step, fault) } }
 
@@ -160,8 +160,7 @@ import Testing
 
   /// Lets the writer run until its first edit and a little longer; returns the lines it printed.
   private static func killOne(_ scratch: ScratchDirectory, seed: UInt64, afterMicroseconds: UInt32) -> [String] {
-    let writer = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-      .appendingPathComponent("DtabStoreCrashWriter").path
+    let writer = Products.path("DtabStoreCrashWriter")
     var ends: [Int32] = [0, 0]
     precondition(pipe(&ends) == 0)
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }

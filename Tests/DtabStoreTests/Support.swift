@@ -19,14 +19,4 @@ final class ScratchDirectory: Sendable {
   func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
 }
 
-/// Waits until the condition holds, at most two seconds.
-@ControlActor
-func eventually(_ condition: @ControlActor () async throws -> Bool) async rethrows -> Bool {
-  for _ in 0..<400 {
-    if try await condition() { return true }
-    try? await ControlActor.sleep(milliseconds: 5)
-  }
-  return false
-}
-
 let alice = Authorship(author: "alice", reason: "canary")

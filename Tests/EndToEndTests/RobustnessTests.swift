@@ -1,6 +1,8 @@
 import Foundation
-import Synchronization
+import TestSupport
 import Testing
+
+import class Net.Locked
 
 extension LoadTests {
   @Suite("hostile peers and scarce means")
@@ -59,7 +61,7 @@ extension LoadTests {
 
     @Test("random bytes from backends: a whole answer, 502 or a cut one, never a crash")
     func randomResponses() throws {
-      let state = Mutex(UInt64(Date().timeIntervalSince1970))
+      let state = Locked(UInt64(Date().timeIntervalSince1970))
       @Sendable func random(_ limit: Int) -> Int {
         state.withLock {
           $0 = $0 &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -147,7 +149,9 @@ extension LoadTests {
       try isWell(router, name)
     }
 
-    @Test("connections cost nothing once they are closed")
+    @Test(
+      "connections cost nothing once they are closed",
+      .disabled(if: Sanitizer.current == .address, "the address sanitizer keeps freed memory back"))
     func churn() throws {
       let name = Self.router.service(Backend())
       for _ in 0..<200 { #expect(try Self.router.get(name)?.status == 200) }

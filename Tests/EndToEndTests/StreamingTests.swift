@@ -1,6 +1,7 @@
 import Foundation
-import Synchronization
 import Testing
+
+import class Net.Locked
 
 extension LoadTests {
   @Suite("streaming")
@@ -59,7 +60,7 @@ extension LoadTests {
       let name = Self.router.service(backend)
       let before = Self.router.residentKilobytes
       let socket = try Self.router.connect()
-      let peak = Mutex(0)
+      let peak = Locked(0)
       socket.send("POST / HTTP/1.1\r\nHost: \(name)\r\nContent-Length: \(megabytes << 20)\r\n\r\n")
       for _ in 0..<megabytes {
         socket.send(Self.block)
@@ -114,7 +115,7 @@ extension LoadTests {
 
     @Test("a caller that resets ends the backend's exchange")
     func callerReset() throws {
-      let ends = Mutex<[StreamEnd]>([])
+      let ends = Locked<[StreamEnd]>([])
       let backend = Backend { connection in
         while connection.request() != nil {
           if connection.index % 2 == 0 { connection.socket.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf") }

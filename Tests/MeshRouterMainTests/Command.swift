@@ -1,16 +1,10 @@
 import Foundation
+import TestSupport
 
 /// The binary that was built with these tests, run as an operator runs it.
 enum Command {
   static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
-  /// Where the build put its products: the folder of the image these tests are in.
-  static let products: URL = {
-    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-    let image = maps.split(separator: "\n").map { $0.drop { $0 != "/" } }.first { $0.hasSuffix(".xctest") }
-    return image.map { URL(fileURLWithPath: String($0)).deletingLastPathComponent() } ?? root
-  }()
 
   struct Output {
     let status: Int32
@@ -19,12 +13,12 @@ enum Command {
   }
 
   static func meshrouter(_ arguments: String..., input: String = "") throws -> Output {
-    try run(products.appendingPathComponent("meshrouter").path, arguments, input: input)
+    try run(Products.path("meshrouter"), arguments, input: input)
   }
 
   /// A line as it stands in a document, with `meshrouter` on the path; both streams together.
   static func shell(_ line: String) throws -> Output {
-    try run("/bin/bash", ["-c", "exec 2>&1; PATH=\(products.path):$PATH; \(line)"], input: "")
+    try run("/bin/bash", ["-c", "exec 2>&1; PATH=\(Products.folder.path):$PATH; \(line)"], input: "")
   }
 
   private static func run(_ program: String, _ arguments: [String], input: String) throws -> Output {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A command that goes on until it is told to end.
@@ -8,7 +9,7 @@ final class RunningCommand {
   private(set) var said = ""
 
   init(_ arguments: String...) throws {
-    process.executableURL = Command.products.appendingPathComponent("meshrouter")
+    process.executableURL = URL(fileURLWithPath: Products.path("meshrouter"))
     process.arguments = arguments
     process.currentDirectoryURL = Command.root
     process.standardError = errors

@@ -2,6 +2,7 @@ import Dtab
 import Foundation
 import MeshBase
 import Net
+import TestSupport
 import Testing
 
 @testable import Namers

@@ -2,6 +2,7 @@ import Dtab
 import Foundation
 import MeshBase
 import Net
+import TestSupport
 import Testing
 
 @testable import Namers
@@ -96,7 +97,10 @@ extension NamersTests {
       let count: @ControlActor (String) -> Int = { [server] name in server.questions.count { $0 == "\(name) a" } }
       let (long, zero) = (count("long.test"), count("zero.test"))
       // Not for ever, and not more often than the bounds say.
-      #expect(await eventually(10_000) { count("long.test") >= long + 4 && count("zero.test") >= zero + 4 })
+      #expect(
+        await eventually(withinMilliseconds: 10_000) {
+          count("long.test") >= long + 4 && count("zero.test") >= zero + 4
+        })
       let milliseconds = Int(Clock.now.nanoseconds(since: since) / 1_000_000)
       #expect((count("long.test") - long - 1) * 200 <= milliseconds)
       #expect((count("zero.test") - zero - 1) * 100 <= milliseconds)
@@ -180,7 +184,7 @@ extension NamersTests {
       server.set("big.test", .a, .truncated(addresses))
       server.set("big.test", .aaaa, .nothing)
       let bound = bound("/$/inet/big.test/80", resolver { $0.attemptTimeoutMilliseconds = 2_000 })
-      #expect(await eventually(5_000) { bound?.endpoints.current.endpoints.count == 300 })
+      #expect(await eventually(withinMilliseconds: 5_000) { bound?.endpoints.current.endpoints.count == 300 })
     }
 
     @Test("everyone who uses a name shares one look-up, whatever the case and the port")
@@ -264,7 +268,7 @@ extension NamersTests {
       #expect(await eventually { source.shown == ["10.0.0.3:80*2.0", "127.0.0.1:81"] })
       server.set("gone.test", .a, .addresses(["10.0.0.4"]))
       #expect(
-        await eventually(4_000) {
+        await eventually(withinMilliseconds: 4_000) {
           source.shown == ["10.0.0.3:80*2.0", "10.0.0.4:82", "127.0.0.1:81"] && source.lastError == nil
         })
     }
@@ -303,7 +307,7 @@ extension NamersTests {
       }
       let registry = NamerRegistry(resolver: resolver)
       let names = (0..<300).map { registry.lookup(Path(labels: ["$", "inet", "n\($0).test", "80"])).bound }
-      #expect(await eventually(10_000) { names.allSatisfy { $0?.endpoints.shown.count == 1 } })
+      #expect(await eventually(withinMilliseconds: 10_000) { names.allSatisfy { $0?.endpoints.shown.count == 1 } })
       #expect(server.questions.count >= 600)
     }
   }

@@ -2,6 +2,7 @@ import Dtab
 import Foundation
 import MeshBase
 import Net
+import TestSupport
 import Testing
 
 @testable import Namers
@@ -303,7 +304,7 @@ extension NamersTests {
         try? await ControlActor.sleep(milliseconds: 5)
         slowest = max(slowest, Clock.now.nanoseconds(since: before))
       }
-      #expect(await eventually(10_000) { done() })
+      #expect(await eventually(withinMilliseconds: 10_000) { done() })
       #expect(slowest < 500_000_000)
     }
 

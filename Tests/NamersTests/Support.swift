@@ -6,17 +6,6 @@ import Testing
 
 @testable import Namers
 
-/// Waits until the condition holds; false when the time is up.
-@ControlActor
-func eventually(_ milliseconds: UInt64 = 2_000, _ condition: @ControlActor () -> Bool) async -> Bool {
-  let deadline = Clock.now.advanced(byMilliseconds: milliseconds)
-  while !condition() {
-    if Clock.now > deadline { return false }
-    try? await ControlActor.sleep(milliseconds: 1)
-  }
-  return true
-}
-
 /// A directory of its own, removed at the end.
 final class TemporaryDirectory: Sendable {
   let path: String

@@ -1,5 +1,6 @@
 import Foundation
 import MeshBase
+import TestSupport
 import Testing
 
 @testable import Net
@@ -19,23 +20,18 @@ final class FileWatcherTests {
     events.filter { $0.name == name }.reduce(into: []) { $0.formUnion($1.event) }
   }
 
-  func eventually(_ condition: @ControlActor () -> Bool) async throws -> Bool {
-    for _ in 0..<2_000 where !condition() { try await ControlActor.sleep(milliseconds: 1) }
-    return condition()
-  }
-
   @Test("a write, a rename and a removal are told with their kind")
   func kinds() async throws {
     let watcher = try FileWatcher { [weak self] in self?.events.append(($0, $1, $2)) }
     try watcher.watch(directory: path)
     try FileSystem.append(path + "/a", [1])
-    #expect(try await eventually { told("a").isSuperset(of: .written) })
+    #expect(await eventually { told("a").isSuperset(of: .written) })
     #expect(!told("a").isDisjoint(with: .appeared) && told("a").isSuperset(of: .modified))
     try FileSystem.replace(path + "/b", with: [1])
-    #expect(try await eventually { !told("b").isDisjoint(with: .appeared) })
+    #expect(await eventually { !told("b").isDisjoint(with: .appeared) })
     #expect(told("b").isDisjoint(with: [.modified, .written]), "a rename writes nothing")
     try FileSystem.remove(path + "/a")
-    #expect(try await eventually { !told("a").isDisjoint(with: .vanished) })
+    #expect(await eventually { !told("a").isDisjoint(with: .vanished) })
     #expect(events.allSatisfy { $0.directory == path })
     watcher.close()
   }
@@ -47,11 +43,11 @@ final class FileWatcherTests {
     #expect(throws: SystemError.self) { try watcher.watch(directory: path + "/none") }
     #expect(throws: SystemError.self) { try watcher.watch(directory: path + "/sub/../../\(UUID())") }
     try FileSystem.remove(path + "/sub")
-    #expect(try await eventually { !told("").isDisjoint(with: .directory) })
+    #expect(await eventually { !told("").isDisjoint(with: .directory) })
     try FileSystem.makeDirectory(path + "/sub")
     try watcher.watch(directory: path + "/sub")
     try FileSystem.append(path + "/sub/a", [1])
-    #expect(try await eventually { told("a").isSuperset(of: .written) })
+    #expect(await eventually { told("a").isSuperset(of: .written) })
     watcher.unwatch(directory: path + "/sub")
     events = []
     try FileSystem.append(path + "/sub/b", [1])

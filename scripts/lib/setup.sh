@@ -83,3 +83,16 @@ build_release() {
   swift build -c release --static-swift-stdlib --product meshrouter --quiet 2>&1 | { grep -v 'is dangerous, better use' || true; } >&2
   meshrouter=$(swift build -c release --static-swift-stdlib --show-bin-path)/meshrouter
 }
+
+# sanitizer_options [LOG]: for the sanitized programs started from here. What they find goes to LOG.PID, without LOG to
+# standard error.
+sanitizer_options() {
+  local log=${1:+log_path=$1:}
+  # Else each program sleeps a second before it ends, to find races at its end.
+  export TSAN_OPTIONS="${log}atexit_sleep_ms=0:${TSAN_OPTIONS:-}"
+  # Leaks are told by flat-memory checks, of EndToEndTests and of the soak. The sanitizer takes what is alive for a leak:
+  # a reference in an enum carries the case in its upper bits, so it does not know that for a pointer.
+  export ASAN_OPTIONS="${log}detect_leaks=0:${ASAN_OPTIONS:-}"
+  # On a crash Swift's runtime forks for a backtrace, in which the thread sanitizer's runtime crashes in turn.
+  export SWIFT_BACKTRACE="${SWIFT_BACKTRACE:-enable=no}"
+}

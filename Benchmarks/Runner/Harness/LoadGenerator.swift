@@ -38,7 +38,7 @@ final class LoadGenerator: Sendable {
   private let lastStarts: Words
   /// By phase, see `phase`.
   let latencies = [LatencyHistogram(), LatencyHistogram()]
-  let firstFailure = Mutex<String?>(nil)
+  let firstFailure = Locked<String?>(nil)
 
   final class Words: @unchecked Sendable {
     let words: UnsafeMutablePointer<UInt64>

@@ -1,7 +1,6 @@
 import Glibc
 import MeshBase
 import Net
-import Synchronization
 
 /// A backend that does what the request's path says, well or badly; a thread per connection.
 ///
@@ -14,7 +13,7 @@ final class SoakBackend: Sendable {
   }
 
   let port: UInt16
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   /// Listens on any port, or again on the port of a backend that was stopped.
   init(port: UInt16 = 0) throws {

@@ -5,7 +5,7 @@ import Synchronization
 
 /// What callers found that must never be.
 final class SoakFindings: Sendable {
-  private let texts = Mutex<[String]>([])
+  private let texts = Locked<[String]>([])
   let requests = Atomic<UInt64>(0)
   let answered = Atomic<UInt64>(0)
 

@@ -2,7 +2,6 @@ import Config
 import Logging
 import MeshBase
 import Net
-import Synchronization
 
 /// Where the control plane's log goes: standard error, a line a message, text or JSON, with a level per logger that
 /// can be changed while running.
@@ -16,7 +15,7 @@ public final class ProcessLog: Sendable {
     var labels: Set<String> = []
     var isInstalled = false
   }
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   private init() {}
 

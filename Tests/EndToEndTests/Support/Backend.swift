@@ -1,5 +1,6 @@
 import Foundation
-import Synchronization
+
+import class Net.Locked
 
 /// A server that does as the test's script says: one thread per connection, every request recorded.
 final class Backend: Sendable {
@@ -27,9 +28,8 @@ final class Backend: Sendable {
 
   let port: Int
   private let listener: Int32
-  fileprivate let recorded = Mutex<[(connection: Int, request: Message)]>([])
-  private let accepted = Mutex<[RawSocket]>([])
-  private let isStopped = Mutex(false)
+  fileprivate let recorded = Locked<[(connection: Int, request: Message)]>([])
+  private let accepted = Locked<[RawSocket]>([])
 
   init(_ script: @escaping Script) {
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)

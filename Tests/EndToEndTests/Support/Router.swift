@@ -1,5 +1,8 @@
 import Foundation
 import Synchronization
+import TestSupport
+
+import class Net.Locked
 
 /// The binary that was built with these tests, running with a configuration of its own in a directory of its own.
 final class Router: Sendable {
@@ -47,8 +50,9 @@ final class Router: Sendable {
       """
     try yaml.write(toFile: directory + "/router.yaml", atomically: true, encoding: .utf8)
     process = Process()
-    let command = "exec \(Self.binary) run \(directory)/router.yaml"
+    let command = "exec \(Products.path("meshrouter")) run \(directory)/router.yaml"
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.environment = Sanitizer.environment
     process.arguments = ["-c", descriptors.map { "ulimit -n \($0); \(command)" } ?? command]
     _ = FileManager.default.createFile(atPath: directory + "/output", contents: nil)
     let output = FileHandle(forWritingAtPath: directory + "/output")
@@ -56,20 +60,28 @@ final class Router: Sendable {
     process.standardError = output
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    Self.started.withLock { $0.append(process.processIdentifier) }
+    _ = Self.endAtExit
+    Self.started.withLock { $0.append((process.processIdentifier, directory)) }
     try waitUntilItAccepts()
   }
 
   deinit {
     if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    Self.started.withLock { $0.removeAll { $0.directory == directory } }
     try? FileManager.default.removeItem(atPath: directory)
   }
 
-  private static let started = Mutex<[pid_t]>([])
+  private static let started = Locked<[(process: pid_t, directory: String)]>([])
+  /// Those that a suite keeps live until then.
+  private static let endAtExit: Int32 = atexit {
+    for (process, directory) in started.withLock({ $0 }) {
+      kill(process, SIGKILL)
+      try? FileManager.default.removeItem(atPath: directory)
+    }
+  }
 
-  /// One for all cases that need no configuration of their own; ends with the tests.
+  /// One for all cases that need no configuration of their own.
   static let shared: Router = {
-    atexit { Router.started.withLock { for pid in $0 { kill(pid, SIGKILL) } } }
     do {
       return try Router(
         dtab: "/svc => /#/io.l5d.fs",
@@ -77,14 +89,6 @@ final class Router: Sendable {
     } catch {
       fatalError("the router does not start: \(error)")
     }
-  }()
-
-  /// Where the build put its products: the folder of the image these tests are in.
-  private static let binary: String = {
-    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-    let image = maps.split(separator: "\n").map { $0.drop { $0 != "/" } }.first { $0.hasSuffix(".xctest") }
-    return URL(fileURLWithPath: String(image ?? "/")).deletingLastPathComponent().appendingPathComponent("meshrouter")
-      .path
   }()
 
   struct StartError: Error, CustomStringConvertible { var description: String }
@@ -134,7 +138,7 @@ final class Router: Sendable {
 
   private static let names = Atomic<Int>(0)
   /// Backends live as long as the tests: a case may hold none of its own to the end.
-  private static let backends = Mutex<[Backend]>([])
+  private static let backends = Locked<[Backend]>([])
 
   /// A service with a name of its own for these backends.
   func service(_ backends: Backend...) -> String {
