@@ -12,7 +12,7 @@ struct DiagnosticTests {
         prot: 9990
         port: abc
       routers:
-      - protocol: h2
+      - protocol: mux
       - label: x
         servers:
         - port: 70000
@@ -29,8 +29,8 @@ struct DiagnosticTests {
         #"2:3 error admin.prot: unknown key. Did you mean "port"?"#,
         #"3:9 error admin.port: expected an integer, found "abc""#,
         #"5:3 warning routers[0]: no servers: nothing will reach this router. Add for example servers: [{port: 4140}]."#,
-        #"5:13 error routers[0].protocol: "h2" is not supported by this version. Use http."#,
-        #"6:3 error routers[1]: the key "protocol" is missing. What callers and endpoints speak: `http` is HTTP/1.1 and HTTP/1.0."#,
+        #"5:13 error routers[0].protocol: "mux" is not supported by this version. Mux is not planned."#,
+        #"6:3 error routers[1]: the key "protocol" is missing. What the router is for: `http` or `h2`. Servers of both take HTTP/1 and HTTP/2; defaults differ."#,
         #"8:11 error routers[1].servers[0].port: 70000 is out of range. Allowed: 0 to 65535."#,
         #"9:9 error routers[1].servers[0].ip: "localhost" is not an IP address. Write 127.0.0.1 or ::1."#,
         #"10:3 error routers[1].servers: written twice, first in line 7. Keep one of them."#,

@@ -28,6 +28,31 @@ struct LoadingTests {
     #expect(router.service.totalTimeoutMilliseconds == nil)
   }
 
+  @Test("an h2 router has linkerd's defaults for h2, unless something else is written")
+  func h2Defaults() throws {
+    let loaded = load(
+      """
+      routers:
+      - protocol: h2
+        servers: [{}, {port: 4140, maxConcurrentStreamsPerConnection: 10, maxFrameBytes: 32768}]
+      - protocol: h2
+        label: old
+        servers: [{port: 5000, windowUpdateRatio: 0.5}]
+        client: {protocol: h1, maxHeaderListBytes: 2048, clientSession: {keepAliveMs: 0}}
+      """)
+    #expect(loaded.lines.isEmpty)
+    let routers = try #require(loaded.configuration).routers
+    #expect(routers[0].label == "h2" && routers[0].namespace == "h2" && routers[0].client.protocol == .h2)
+    #expect(routers[0].servers.map(\.port) == [4_142, 4_140])
+    #expect(routers[0].servers[0].http2 == Configuration.HTTP2())
+    #expect(routers[0].servers[0].maxConcurrentStreamsPerConnection == 1_000)
+    #expect(routers[0].servers[1].maxConcurrentStreamsPerConnection == 10)
+    #expect(routers[0].servers[1].http2.maxFrameBytes == 32_768)
+    #expect(routers[0].client.session.keepAliveMilliseconds == 30_000)
+    #expect(routers[1].client.protocol == .h1 && routers[1].client.http2.maxHeaderListBytes == 2_048)
+    #expect(routers[1].client.session.keepAliveMilliseconds == nil)
+  }
+
   @Test("a file with every section gives every value")
   func everything() throws {
     let loaded = load(

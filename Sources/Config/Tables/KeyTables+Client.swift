@@ -13,7 +13,10 @@ extension KeyTables {
       Key(
         "requeueBudget", \.requeueBudget, retryBudget.codec,
         "What pays for sending a request again of which nothing was processed for certain."),
-      Key("clientSession", \.session, session(idle: 60_000).codec, "Life of a connection."),
+      Key("clientSession", \.session, clientSession.codec, "Life of a connection."),
+      Key(
+        "protocol", \.protocol, .choice(), origin: .ours, defaultNote: "h2 for h2 routers, else h1",
+        "What endpoints speak: HTTP/1.1, HTTP/2 (in clear text by prior knowledge), or with TLS what ALPN agrees on."),
       Key(
         "kind", \.globalKind,
         .choice(
@@ -27,7 +30,7 @@ extension KeyTables {
       .ignored("failFast", .boolean, "Endpoints are not ejected."),
       .ignored("forwardClientCert", .boolean, say: nil, "There are no client certificates."),
       .ignored("requestAuthorizers", .list(.map(.text("anything"))), "Requests are not authorised."),
-    ])
+    ] + http2())
 
   static let pool = ObjectTable<Configuration.Client.Pool>(
     { Configuration.Client.Pool() },
@@ -171,6 +174,10 @@ extension KeyTables {
       .ignored(
         "retries", .map(.text("anything")),
         "Only requests of which nothing was processed are sent again; see client.requeueBudget."),
+      .ignored(
+        "classificationTimeoutMs", .integer(0...Int.max), say: .hint, "Responses are not held back to be classified."),
+      .ignored(
+        "retryBufferSize", .map(.integer(0...Int.max)), say: .hint, "Bodies are not held back to be sent again."),
       .ignored("responseClassifier", .map(.text("anything")), "A 5xx response counts as a failure and is not retried."),
     ])
 }

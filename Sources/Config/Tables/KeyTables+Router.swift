@@ -5,9 +5,9 @@ extension KeyTables {
       Key(
         "protocol", \.protocol,
         .choice(unsupported: [
-          "h2": "Use http.", "thrift": "Thrift is not planned.", "mux": "Mux is not planned.",
-          "thriftmux": "Mux is not planned.",
-        ]), required: true, "What callers and endpoints speak: `http` is HTTP/1.1 and HTTP/1.0."),
+          "thrift": "Thrift is not planned.", "mux": "Mux is not planned.", "thriftmux": "Mux is not planned.",
+        ]), required: true,
+        "What the router is for: `http` or `h2`. Servers of both take HTTP/1 and HTTP/2; defaults differ."),
       Key(
         "label", \.label, .label, defaultNote: "the protocol",
         "Unique name of the router in metrics, logs and commands."),
@@ -45,6 +45,7 @@ extension KeyTables {
         "httpAccessLog", \.httpAccessLog, .optional(.file),
         "A file which gets a line per request; `-`: standard output."),
       Key("accessLogFormat", \.accessLogFormat, .choice(), origin: .ours, "Lines as web servers write them, or JSON."),
+      .ignored("h2AccessLog", .text("file"), "Use httpAccessLog, which logs every protocol."),
       .ignored(
         "httpAccessLogRollPolicy", .text("text"), "Let logrotate move the file, with copytruncate."),
       .ignored("httpAccessLogAppend", .boolean, "The file is always appended to."),
@@ -59,6 +60,7 @@ extension KeyTables {
     ],
     finish: { router, written, trail, decoding in
       if !written.contains("label") { router.label = router.protocol.rawValue }
+      if router.protocol == .h2 { takeH2Defaults(&router, trail, decoding) }
       if !written.contains("namespace") {
         router.namespace = router.label
         let labelTrail = trail.key("label")
@@ -70,6 +72,16 @@ extension KeyTables {
         decoding.masked[trail.key("namespace").canonical] = decoding.masked[trail.key("label").canonical]
       }
     })
+
+  /// What linkerd's h2 routers have otherwise, where nothing was written.
+  private static func takeH2Defaults(_ router: inout Configuration.Router, _ trail: KeyTrail, _ decoding: Decoding) {
+    if decoding.values[trail.key("client").key("protocol").canonical] == nil { router.client.protocol = .h2 }
+    let servers = trail.key("servers")
+    for index in router.servers.indices {
+      let server = servers.index(decoding.index(index, of: servers.canonical))
+      if decoding.values[server.key("port").canonical] == nil { router.servers[index].port = 4_142 }
+    }
+  }
 
   static let bindingCache = ObjectTable<Configuration.Router.BindingCache>(
     { Configuration.Router.BindingCache() },

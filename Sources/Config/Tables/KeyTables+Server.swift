@@ -5,7 +5,9 @@ extension KeyTables {
     { Configuration.Server() },
     [
       Key("ip", \.ip, .ipAddress, "Address to listen on."),
-      Key("port", \.port, .listenPort, "Port to listen on; 0 lets the kernel choose."),
+      Key(
+        "port", \.port, .listenPort, defaultNote: "4140, 4142 of h2 routers",
+        "Port to listen on; 0 lets the kernel choose."),
       Key(
         "clearContext", \.clearContext, .boolean, defaultNote: "true, on a loopback address false",
         "Take `l5d-*` and other context headers off requests, so that callers cannot choose their route."),
@@ -29,8 +31,11 @@ extension KeyTables {
       Key("allowConnect", \.allowConnect, .boolean, origin: .ours, "Serve CONNECT by a tunnel to the named endpoint."),
       .ignored("timeoutMs", .limit(max: .max), "Set service.totalTimeoutMs of the router."),
       .ignored("announce", .list(.text("text")), "Servers are not announced."),
+      Key(
+        "maxConcurrentStreamsPerConnection", \.maxConcurrentStreamsPerConnection, .integer(1...1_000_000),
+        "HTTP/2: streams one connection may have open; beyond: REFUSED_STREAM."),
       .refused("tls", "Listen on loopback, and let a TLS proxy stand before it."),
-    ],
+    ] + http2(),
     finish: { server, written, _, _ in
       if !written.contains("clearContext") {
         server.clearContext = SocketAddress(ip: server.ip, port: 0).map { !$0.isLoopback } ?? true
@@ -53,16 +58,29 @@ extension KeyTables {
 
   /// - Parameter idle: the default idle time in milliseconds.
   static func session(idle: Int) -> ObjectTable<Configuration.Session> {
-    ObjectTable<Configuration.Session>(
-      { Configuration.Session(idleTimeMilliseconds: idle) },
-      [
-        Key(
-          "idleTimeMs", \.idleTimeMilliseconds, .milliseconds, unit: "ms",
-          "A connection without a request for so long is closed."),
-        Key(
-          "lifeTimeMs", \.lifeTimeMilliseconds, .milliseconds, unit: "ms",
-          "A connection so old is closed after its current request."),
-      ])
+    ObjectTable<Configuration.Session>({ Configuration.Session(idleTimeMilliseconds: idle) }, sessionKeys)
+  }
+
+  static let clientSession = ObjectTable<Configuration.Session>(
+    { Configuration.Client().session },
+    sessionKeys + [
+      Key(
+        "keepAliveMs", \.keepAliveMilliseconds, .milliseconds, unit: "ms", origin: .ours,
+        "HTTP/2: with streams open and nothing heard for so long, a PING asks whether the endpoint lives."),
+      Key(
+        "keepAliveTimeoutMs", \.keepAliveTimeoutMilliseconds, .milliseconds, unit: "ms", origin: .ours,
+        "HTTP/2: for the PING's answer; then the connection counts as dead."),
+    ])
+
+  private static var sessionKeys: [Key<Configuration.Session>] {
+    [
+      Key(
+        "idleTimeMs", \.idleTimeMilliseconds, .milliseconds, unit: "ms",
+        "A connection without a request for so long is closed."),
+      Key(
+        "lifeTimeMs", \.lifeTimeMilliseconds, .milliseconds, unit: "ms",
+        "A connection so old is closed after its current request."),
+    ]
   }
 
   static let forwardedHeader = ObjectTable<Configuration.Server.ForwardedHeader>(

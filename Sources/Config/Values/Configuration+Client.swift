@@ -8,7 +8,10 @@ extension Configuration {
     public var requestAttemptTimeoutMilliseconds: Int?
     /// What pays for sending a request again of which surely nothing was processed.
     public var requeueBudget = RetryBudget()
-    public var session = Session(idleTimeMilliseconds: 60_000)
+    public var session = Session(idleTimeMilliseconds: 60_000, keepAliveMilliseconds: 30_000)
+    /// What endpoints speak; by default h2 for routers with `protocol: h2`, else h1.
+    public var `protocol` = ClientProtocol.h1
+    public var http2 = HTTP2()
 
     public init() {}
 

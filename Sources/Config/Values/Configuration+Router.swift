@@ -34,7 +34,7 @@ extension Configuration {
     public init() {}
 
     public enum WireProtocol: String, Sendable, CaseIterable {
-      case http
+      case http, h2
     }
 
     public enum AccessLogFormat: String, Sendable, CaseIterable {

@@ -21,6 +21,9 @@ extension Configuration {
     /// From the first byte of a request to the end of its header.
     public var headerTimeoutMilliseconds = 10_000
     public var allowConnect = false
+    public var http2 = HTTP2()
+    /// Streams which one HTTP/2 connection may have open.
+    public var maxConcurrentStreamsPerConnection = 1_000
 
     public init() {}
 
@@ -64,10 +67,17 @@ extension Configuration {
     public var idleTimeMilliseconds: Int?
     /// Closed after its current request once it is so old. `nil`: never.
     public var lifeTimeMilliseconds: Int?
+    /// Clients, HTTP/2: with streams open and nothing heard for so long, the peer is asked by a PING. `nil`: never.
+    public var keepAliveMilliseconds: Int?
+    /// For the PING's answer; then the connection counts as dead.
+    public var keepAliveTimeoutMilliseconds = 10_000
 
-    public init(idleTimeMilliseconds: Int? = nil, lifeTimeMilliseconds: Int? = nil) {
+    public init(
+      idleTimeMilliseconds: Int? = nil, lifeTimeMilliseconds: Int? = nil, keepAliveMilliseconds: Int? = nil
+    ) {
       self.idleTimeMilliseconds = idleTimeMilliseconds
       self.lifeTimeMilliseconds = lifeTimeMilliseconds
+      self.keepAliveMilliseconds = keepAliveMilliseconds
     }
   }
 }
