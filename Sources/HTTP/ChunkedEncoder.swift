@@ -45,9 +45,9 @@ extension ByteBuffer {
 
   /// The end of a chunked body, with trailer lines (each with its CRLF) if there are any.
   @inlinable
-  public func appendLastChunk(trailers: ByteBuffer? = nil) {
+  public func appendLastChunk(trailers: UnsafeRawBufferPointer? = nil) {
     append("0\r\n")
-    if let trailers { append(trailers.readable) }
+    if let trailers { append(trailers) }
     append("\r\n")
   }
 }

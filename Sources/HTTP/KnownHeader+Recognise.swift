@@ -61,28 +61,28 @@ extension KnownHeader {
   @inline(__always)
   static func slot(_ words: NameWords) -> Int {
     let blind = Word.all(0xdf)
-    return Int(((words.first & blind ^ (words.second & blind) &<< 1) &* 0xbc7a_4750_cb47_2967) &>> 57)
+    return Int(((words.first & blind ^ (words.second & blind) &<< 1) &* 0x0c26_1315_1332_956f) &>> 57)
   }
 
   /// The one name that may sit in each slot.
   static let candidates: InlineArray<128, KnownHeader> = [
-    .other, .xForwardedFor, .location, .other, .other, .other, .other, .other, .other, .other, .cacheControl, .other,
-    .other, .other, .other, .other, .upgrade, .other, .l5dReqid, .other, .referer, .other, .accept, .other,
-    .xForwardedProto, .other, .connection, .refresh, .contentEncoding, .other, .other, .proxyAuthenticate, .l5dName,
-    .other, .other, .other, .date, .via, .other, .other, .other, .other, .l5dCtxDeadline, .other, .other,
-    .contentLength, .other, .xRequestID, .host, .other, .l5dDstClient, .other, .other, .http2Settings, .traceparent,
-    .other, .l5dDtab, .expect, .other, .authorization, .keepAlive, .other, .other, .other, .maxForwards, .contentType,
-    .other, .other, .other, .other, .other, .other, .other, .other, .setCookie, .other, .other, .other, .userAgent,
-    .other, .retryAfter, .server, .other, .l5dDstResidual, .acceptEncoding, .other, .other, .other, .l5dSample,
-    .xForwardedHost, .l5dDstService, .other, .origin, .proxyConnection, .other, .xForwardedClientCert, .other, .other,
-    .other, .l5dAddContext, .other, .other, .te, .other, .other, .other, .other, .other, .l5dCtxTrace, .other, .other,
-    .forwarded, .l5dErr, .cookie, .other, .other, .other, .l5dRetryable, .other, .other, .other, .trailer,
-    .proxyAuthorization, .l5dSuccessClass, .other, .transferEncoding, .l5dCtxDtab, .other,
+    .other, .other, .l5dCtxTrace, .other, .xForwardedProto, .secWebSocketAccept, .contentType, .other, .l5dDstService,
+    .l5dCtxDtab, .l5dDstClient, .other, .cookie, .other, .l5dErr, .origin, .l5dDtab, .xRequestID, .other,
+    .l5dCtxDeadline, .grpcMessage, .other, .other, .other, .l5dSuccessClass, .other, .connection, .other, .other,
+    .other, .trailer, .te, .proxyAuthorization, .proxyConnection, .host, .l5dReqid, .other, .other, .other, .keepAlive,
+    .proxyAuthenticate, .accept, .other, .other, .other, .other, .location, .other, .other, .other, .other, .other,
+    .other, .other, .l5dName, .other, .other, .other, .secWebSocketKey, .other, .other, .other, .forwarded, .other,
+    .other, .l5dRetryable, .http2Settings, .other, .traceparent, .setCookie, .l5dSample, .other, .upgrade,
+    .cacheControl, .other, .acceptEncoding, .contentLength, .other, .l5dDstResidual, .grpcTimeout, .expect, .other,
+    .other, .other, .transferEncoding, .grpcStatus, .other, .other, .other, .referer, .other, .other, .refresh, .other,
+    .other, .other, .other, .other, .server, .l5dAddContext, .via, .other, .other, .xForwardedHost, .other, .retryAfter,
+    .other, .date, .contentEncoding, .other, .other, .other, .other, .other, .xForwardedFor, .other, .maxForwards,
+    .authorization, .xForwardedClientCert, .other, .userAgent, .other, .other, .other, .other, .other, .other, .other,
   ]
 
   /// Lower-case spelling of each name in order of raw values; zero for those without one spelling. The significant bits
   /// leave out bit 5 of each letter: of what names are made of, letters alone have bit 6, and bit 5 is their case.
-  static let spellings: InlineArray<54, Spelling> = [
+  static let spellings: InlineArray<59, Spelling> = [
     // other
     Spelling(
       NameWords(0x0000_0000_0000_0000, 0x0000_0000_0000_0000, 0x0000_0000_0000_0000),
@@ -239,6 +239,26 @@ extension KnownHeader {
     Spelling(
       NameWords(0x7261_7065_6361_7274, 0x0000_0000_0074_6e65, 0x0b00_0000_0000_0000),
       NameWords(0xdfdf_dfdf_dfdf_dfdf, 0xffff_ffff_ffdf_dfdf, 0xffff_ffff_ffff_ffff)),
+    // sec-websocket-key
+    Spelling(
+      NameWords(0x7362_6577_2d63_6573, 0x656b_2d74_656b_636f, 0x1100_0000_0000_0079),
+      NameWords(0xdfdf_dfdf_ffdf_dfdf, 0xdfdf_ffdf_dfdf_dfdf, 0xffff_ffff_ffff_ffdf)),
+    // sec-websocket-accept
+    Spelling(
+      NameWords(0x7362_6577_2d63_6573, 0x6361_2d74_656b_636f, 0x1400_0000_7470_6563),
+      NameWords(0xdfdf_dfdf_ffdf_dfdf, 0xdfdf_ffdf_dfdf_dfdf, 0xffff_ffff_dfdf_dfdf)),
+    // grpc-timeout
+    Spelling(
+      NameWords(0x6d69_742d_6370_7267, 0x0000_0000_7475_6f65, 0x0c00_0000_0000_0000),
+      NameWords(0xdfdf_dfff_dfdf_dfdf, 0xffff_ffff_dfdf_dfdf, 0xffff_ffff_ffff_ffff)),
+    // grpc-status
+    Spelling(
+      NameWords(0x6174_732d_6370_7267, 0x0000_0000_0073_7574, 0x0b00_0000_0000_0000),
+      NameWords(0xdfdf_dfff_dfdf_dfdf, 0xffff_ffff_ffdf_dfdf, 0xffff_ffff_ffff_ffff)),
+    // grpc-message
+    Spelling(
+      NameWords(0x7365_6d2d_6370_7267, 0x0000_0000_6567_6173, 0x0c00_0000_0000_0000),
+      NameWords(0xdfdf_dfff_dfdf_dfdf, 0xffff_ffff_dfdf_dfdf, 0xffff_ffff_ffff_ffff)),
     // l5d-dtab
     Spelling(
       NameWords(0x6261_7464_2d64_356c, 0x0000_0000_0000_0000, 0x0800_0000_0000_0000),

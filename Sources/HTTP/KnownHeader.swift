@@ -10,7 +10,9 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable {
   // Passed on, looked at by identifiers, logs or rewriting.
   case date, server, location, refresh, retryAfter, contentType, contentEncoding, cookie, setCookie, authorization
   case userAgent, accept, acceptEncoding, cacheControl, referer, origin, forwarded, xForwardedFor, xForwardedHost
-  case xForwardedProto, xForwardedClientCert, xRequestID, traceparent
+  case xForwardedProto, xForwardedClientCert, xRequestID, traceparent, secWebSocketKey, secWebSocketAccept
+  // gRPC.
+  case grpcTimeout, grpcStatus, grpcMessage
   // linkerd's context.
   case l5dDtab, l5dCtxDtab, l5dCtxDeadline, l5dCtxTrace, l5dReqid, l5dSample, l5dDstService, l5dDstClient
   case l5dDstResidual, l5dErr, l5dRetryable, l5dSuccessClass, l5dName, l5dAddContext
@@ -59,6 +61,11 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable {
     case .xForwardedClientCert: "X-Forwarded-Client-Cert"
     case .xRequestID: "X-Request-Id"
     case .traceparent: "traceparent"
+    case .secWebSocketKey: "Sec-WebSocket-Key"
+    case .secWebSocketAccept: "Sec-WebSocket-Accept"
+    case .grpcTimeout: "grpc-timeout"
+    case .grpcStatus: "grpc-status"
+    case .grpcMessage: "grpc-message"
     case .l5dDtab: "l5d-dtab"
     case .l5dCtxDtab: "l5d-ctx-dtab"
     case .l5dCtxDeadline: "l5d-ctx-deadline"

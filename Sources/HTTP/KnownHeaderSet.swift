@@ -77,6 +77,11 @@ extension KnownHeaderSet {
   @inlinable public static var xForwardedClientCert: KnownHeaderSet { KnownHeaderSet(.xForwardedClientCert) }
   @inlinable public static var xRequestID: KnownHeaderSet { KnownHeaderSet(.xRequestID) }
   @inlinable public static var traceparent: KnownHeaderSet { KnownHeaderSet(.traceparent) }
+  @inlinable public static var secWebSocketKey: KnownHeaderSet { KnownHeaderSet(.secWebSocketKey) }
+  @inlinable public static var secWebSocketAccept: KnownHeaderSet { KnownHeaderSet(.secWebSocketAccept) }
+  @inlinable public static var grpcTimeout: KnownHeaderSet { KnownHeaderSet(.grpcTimeout) }
+  @inlinable public static var grpcStatus: KnownHeaderSet { KnownHeaderSet(.grpcStatus) }
+  @inlinable public static var grpcMessage: KnownHeaderSet { KnownHeaderSet(.grpcMessage) }
   @inlinable public static var l5dDtab: KnownHeaderSet { KnownHeaderSet(.l5dDtab) }
   @inlinable public static var l5dCtxDtab: KnownHeaderSet { KnownHeaderSet(.l5dCtxDtab) }
   @inlinable public static var l5dCtxDeadline: KnownHeaderSet { KnownHeaderSet(.l5dCtxDeadline) }

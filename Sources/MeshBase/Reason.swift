@@ -25,6 +25,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case connectNoDescriptors = "connect.no_fds"
   case relayResetByServer = "relay.reset_by_server"
   case relayResetByClient = "relay.reset_by_client"
+  case relayRefused = "relay.refused"
   case relayBadResponse = "relay.bad_response"
   case relayIdleTimeout = "relay.idle_timeout"
   case relayTooSlowReader = "relay.too_slow_reader"
@@ -52,7 +53,8 @@ extension Reason {
     case .decodeUnsupported: 501
     case .bindNeg, .bindFail, .bindNamerError, .bindTooDeep, .bindTooManyNodes: 502
     case .connectRefused, .connectUnreachable, .relayResetByServer, .relayBadResponse: 502
-    case .bindTimeout, .pickNoEndpoints, .pickOverload, .connectNoDescriptors, .serverDraining, .serverMaxConnections:
+    case .bindTimeout, .pickNoEndpoints, .pickOverload, .connectNoDescriptors, .relayRefused, .serverDraining,
+      .serverMaxConnections:
       503
     case .connectTimeout, .relayIdleTimeout, .outcomeAttemptTimeout, .outcomeTotalTimeout: 504
     }
@@ -65,7 +67,7 @@ extension Reason {
       .caller
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints: .cluster
     case .pickOverload, .connectNoDescriptors, .serverDraining, .serverMaxConnections, .loopViaLimit: .router
-    case .connectRefused, .connectTimeout, .connectUnreachable, .relayResetByServer, .relayBadResponse,
+    case .connectRefused, .connectTimeout, .connectUnreachable, .relayResetByServer, .relayRefused, .relayBadResponse,
       .relayIdleTimeout, .outcomeAttemptTimeout, .outcomeTotalTimeout:
       .backend
     }
@@ -76,8 +78,8 @@ extension Reason {
   public var neverProcessed: Bool {
     switch self {
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints,
-      .pickOverload, .connectRefused, .connectTimeout, .connectUnreachable, .connectNoDescriptors, .serverDraining,
-      .serverMaxConnections:
+      .pickOverload, .connectRefused, .connectTimeout, .connectUnreachable, .connectNoDescriptors, .relayRefused,
+      .serverDraining, .serverMaxConnections:
       true
     default: false
     }
@@ -112,6 +114,7 @@ extension Reason {
     case .connectNoDescriptors: "The router has no file descriptors left to connect with."
     case .relayResetByServer: "The endpoint closed the connection before a whole response had arrived."
     case .relayResetByClient: "The caller went away before the response was complete."
+    case .relayRefused: "The endpoint refused the HTTP/2 stream without processing it, each time it was tried."
     case .relayBadResponse: "The endpoint's response is not valid HTTP/1.x, or contradicts itself."
     case .relayIdleTimeout: "Nothing moved on the exchange for the idle time-out."
     case .relayTooSlowReader: "The caller did not read its response for the idle time-out."
@@ -169,6 +172,8 @@ extension Reason {
     case .connectTimeout: ["Look for a firewall or an overloaded host.", "Raise `client.connectTimeoutMs`."]
     case .connectNoDescriptors: ["Raise the limit: `ulimit -n 65536`, or LimitNOFILE= in the unit."]
     case .relayResetByServer: ["Look at the endpoint's log: it crashed, restarted or closed an idle connection."]
+    case .relayRefused:
+      ["Is the endpoint shutting down, or at its limit of streams? Its log says; others of the set take over."]
     case .relayResetByClient: ["Nothing on this side; look at the caller's time-out."]
     case .relayBadResponse: ["The answer's body names the rule that was broken; the endpoint has to be mended."]
     case .relayIdleTimeout, .relayTooSlowReader: ["Raise `streamIdleTimeoutMs` if such pauses are normal."]

@@ -165,7 +165,7 @@ struct ChunkedTests {
       }
       let trailers = ByteBuffer()
       if Bool.random(using: &random) { trailers.appendField("X-Sum", decimal: UInt64(round)) }
-      buffer.appendLastChunk(trailers: trailers)
+      buffer.appendLastChunk(trailers: trailers.readable)
       let raw = Array(buffer.readable) + bytes("next")
       let cuts = (0..<Int.random(in: 0...20, using: &random)).map { _ in Int.random(in: 0...raw.count, using: &random) }
       let decoded = Decoded(raw, cuts: cuts.sorted())

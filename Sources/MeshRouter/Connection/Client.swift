@@ -12,6 +12,9 @@ final class Client {
   let name: String
   let stats: ClientStats
   let configuration: Configuration.Client
+  /// The endpoints speak HTTP/2.
+  let speaksHTTP2: Bool
+  let http2: HTTP2Settings
   let attemptTimeoutMilliseconds: UInt64?
   let lifeTimeNanoseconds: UInt64?
   let router: RouterRuntime
@@ -35,6 +38,8 @@ final class Client {
     self.router = router
     worker = router.worker
     configuration = router.configuration.client
+    speaksHTTP2 = configuration.protocol == .h2
+    http2 = HTTP2Settings(configuration.http2)
     attemptTimeoutMilliseconds = configuration.requestAttemptTimeoutMilliseconds.map(UInt64.init)
     lifeTimeNanoseconds = configuration.session.lifeTimeMilliseconds.map { UInt64($0) * 1_000_000 }
     balancer = Balancer(

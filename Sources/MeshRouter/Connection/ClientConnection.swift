@@ -27,6 +27,7 @@ final class ClientConnection: StreamChannel {
   private let openedAt: MonotonicInstant
   private(set) var idleSince: MonotonicInstant
   private var wasConnected = false
+  private var isForPool = false
   /// Has served an exchange before the present one.
   private(set) var isReused = false
   /// The caller's side cannot take more; bytes stay in the kernel.
@@ -50,9 +51,11 @@ final class ClientConnection: StreamChannel {
     try register()
   }
 
-  func connect(for exchange: Exchange) {
+  /// `exchange` `nil`: for the pool, which hands the connection on to HTTP/2.
+  func connect(for exchange: Exchange?) {
     self.exchange = exchange
-    exchange.connecting = self
+    exchange?.connecting = self
+    isForPool = exchange == nil
     let limit = UInt64(pool.client.configuration.connectTimeoutMilliseconds)
     timer = loop.schedule(self, tag: 0, at: loop.now.advanced(byMilliseconds: limit))
   }
@@ -90,6 +93,10 @@ final class ClientConnection: StreamChannel {
     let took = loop.now.nanoseconds(since: openedAt)
     stats.connected(microseconds: took / 1_000)
     worker.stats.stage(.connect, nanoseconds: took)
+    if isForPool {
+      state = .closed
+      return pool.streams.connected(detachDescriptor())
+    }
     guard let exchange else {
       state = .idle
       idleSince = loop.now
@@ -104,7 +111,7 @@ final class ClientConnection: StreamChannel {
     let waiting = exchange
     exchange = nil
     close()
-    waiting?.connectFailed(reason)
+    if isForPool { pool.streams.connectFailed(reason) } else { waiting?.connectFailed(reason) }
   }
 
   // MARK: Receiving
@@ -183,7 +190,7 @@ final class ClientConnection: StreamChannel {
         case .needMore:
           break steps
         case .failed(let error):
-          return exchange.badResponse(error)
+          return exchange.badResponse("The response is malformed: \(error)")
         case .complete:
           let head = UnsafeRawBufferPointer(rebasing: rest[..<worker.responseHead.length])
           offset += head.count
@@ -247,7 +254,7 @@ final class ClientConnection: StreamChannel {
     if status < 200 {
       informationalCount += 1
       guard informationalCount <= Self.informationalMax else {
-        exchange.badResponse(nil)
+        exchange.badResponse("More than \(Self.informationalMax) 1xx responses came.")
         return false
       }
       exchange.informational(head)
@@ -257,7 +264,7 @@ final class ClientConnection: StreamChannel {
     backendKeepsAlive = worker.responseHead.keepAlive
     if case .connect = exchange.method, (200..<300).contains(status) {
       // RFC 9110 §9.3.6: never asked of a backend, so it cannot be meant.
-      exchange.badResponse(nil)
+      exchange.badResponse("A 2xx answers a CONNECT that was not sent.")
       return false
     }
     let reader = BodyReader(worker.responseHead.framing, limits: pool.client.router.limits)
@@ -294,10 +301,10 @@ final class ClientConnection: StreamChannel {
           reader = .chunked(decoder)
           return offset
         case .end:
-          exchange.responseTrailers(decoder)
+          exchange.responseTrailers(decoder.trailers?.readable)
           return offset
         case .failed(let error):
-          exchange.badResponse(error)
+          exchange.badResponse("The response is malformed: \(error)")
           return offset
         }
       }

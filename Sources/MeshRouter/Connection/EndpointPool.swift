@@ -13,11 +13,14 @@ final class EndpointPool {
   /// Requests waiting because the pool may open no more; bounded by `maxWaiters`.
   private var waiters: [Exchange] = []
   private(set) var isClosed = false
+  /// Of an endpoint that speaks HTTP/2.
+  private var streamPool: StreamPool?
 
-  var idleCount: Int { idle.count }
+  var idleCount: Int { idle.count + (streamPool?.idleCount ?? 0) }
 
   enum Lease {
     case ready(ClientConnection)
+    case stream(ClientStream)
     /// The exchange hears from the connection when it is made, or from the pool when one comes free.
     case waiting
     case overload
@@ -39,6 +42,18 @@ final class EndpointPool {
     }
     return open(for: exchange)
   }
+
+  /// The same for an endpoint that speaks HTTP/2.
+  func leaseStream(for exchange: Exchange) -> Lease { streams.lease(for: exchange) }
+
+  var streams: StreamPool {
+    if let streamPool { return streamPool }
+    let made = StreamPool(pool: self)
+    streamPool = made
+    return made
+  }
+
+  func connectionOpened() { openCount += 1 }
 
   private func open(for exchange: Exchange) -> Lease {
     if let max = client.configuration.pool.maxSize, openCount >= max {
@@ -70,6 +85,7 @@ final class EndpointPool {
 
   /// The exchange no longer waits.
   func cancelWait(_ exchange: Exchange) {
+    if streamPool?.cancelWait(exchange) == true { return }
     if let index = waiters.firstIndex(where: { $0 === exchange }) {
       waiters.remove(at: index)
       client.stats.waiterServed()
@@ -109,6 +125,7 @@ final class EndpointPool {
     switch open(for: exchange) {
     case .waiting: break
     case .ready(let connection): exchange.connected(connection, reused: true)
+    case .stream(let stream): exchange.connected(stream, reused: true)
     case .overload: exchange.connectFailed(.pickOverload)
     case .failed(let reason): exchange.connectFailed(reason)
     }
@@ -119,6 +136,7 @@ final class EndpointPool {
     guard let idleMax = configuration.pool.idleTimeMilliseconds ?? configuration.session.idleTimeMilliseconds else {
       return
     }
+    streamPool?.closeIdle(now: now, idleMax: UInt64(idleMax) * 1_000_000)
     while idle.count > 0, openCount > configuration.pool.minSize,
       now.nanoseconds(since: idle[0].idleSince) > UInt64(idleMax) * 1_000_000
     {
@@ -131,6 +149,7 @@ final class EndpointPool {
   /// Closes what is idle; busy connections close when they come back. Waiters are told that there is no endpoint.
   func close() {
     isClosed = true
+    streamPool?.close()
     for connection in idle {
       client.stats.unpooled()
       connection.retire()

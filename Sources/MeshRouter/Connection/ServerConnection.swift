@@ -14,6 +14,7 @@ final class ServerRuntime {
   let requestLimit: SharedLimit?
   // Read for every request, and so kept apart: reading one out of the whole configuration may copy it.
   let clearContext: Bool
+  let http2: HTTP2Settings
   let maxCallDepth: Int
   let allowConnect: Bool
   /// `name: ` of the header that gets the time of arrival.
@@ -31,6 +32,9 @@ final class ServerRuntime {
     connectionLimit = plan.connectionLimit
     requestLimit = plan.requestLimit
     clearContext = plan.configuration.clearContext
+    var http2 = HTTP2Settings(plan.configuration.http2)
+    http2.maxConcurrentStreams = plan.configuration.maxConcurrentStreamsPerConnection
+    self.http2 = http2
     maxCallDepth = plan.configuration.maxCallDepth
     allowConnect = plan.configuration.allowConnect
     timestampPrefix = plan.configuration.timestampHeader.map { Array("\($0): ".utf8) }
@@ -48,7 +52,7 @@ final class ServerRuntime {
 ///
 /// Pipelined requests wait in the kernel, or at most one read's worth of them in `inbox`, until the response before
 /// them is out.
-final class ServerConnection: StreamChannel {
+final class ServerConnection: CallerChannel {
   private enum Input {
     /// Between requests, or within a head.
     case head
@@ -63,8 +67,6 @@ final class ServerConnection: StreamChannel {
     case closed
   }
 
-  let server: ServerRuntime
-  let peer: SocketAddress?
   private var input = Input.head
   private(set) var exchange: Exchange?
   /// Received and not used yet; pooled.
@@ -80,9 +82,8 @@ final class ServerConnection: StreamChannel {
   private var mayHaveUnread = false
   private var sawPeerClosed = false
   private var isProcessing = false
-  /// Place in the worker's list of connections.
-  var position = 0
-  private var labelStorage: String?
+  /// Nothing has been served yet, so this may turn out to be HTTP/2.
+  private var isFirst = true
 
   private static let readsPerTurn = 8
   /// Without a byte from the caller for so long, lingering ends.
@@ -96,12 +97,10 @@ final class ServerConnection: StreamChannel {
   private static let lingerTag: UInt8 = 2
   private static let drainTag: UInt8 = 3
 
-  init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
-    self.server = server
-    self.peer = peer
+  override init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
     openedAt = worker.loop.now
     lastMoved = openedAt
-    super.init(worker: worker, descriptor: descriptor)
+    super.init(server: server, worker: worker, descriptor: descriptor, peer: peer)
   }
 
   func start() {
@@ -109,14 +108,6 @@ final class ServerConnection: StreamChannel {
     worker.connectionOpened(self)
     guard (try? register()) != nil else { return closeNow() }
     armLazily()
-  }
-
-  /// The same word for all requests of this connection (RFC 7239 §6.3), made on first use.
-  var randomLabel: String {
-    if let labelStorage { return labelStorage }
-    let label = String(worker.random.next(), radix: 36)
-    labelStorage = label
-    return label
   }
 
   // MARK: Events
@@ -244,6 +235,15 @@ final class ServerConnection: StreamChannel {
       switch input {
       case .head:
         if isBlocked { break steps }
+        if isFirst {
+          switch HTTP2Preface.match(rest) {
+          case .no: isFirst = false
+          case .partial:
+            headIsPartial()
+            break steps
+          case .yes: return becomeHTTP2(rest)
+          }
+        }
         switch worker.requestHead.parse(rest, limits: server.router.limits) {
         case .needMore:
           // An empty line after a body is no request (RFC 9112 §2.2).
@@ -295,6 +295,17 @@ final class ServerConnection: StreamChannel {
   private func dropInbox() {
     if let inbox { worker.giveBack(inbox) }
     inbox = nil
+  }
+
+  /// The caller speaks HTTP/2 from its first byte: another object goes on with the socket, and with what has come.
+  private func becomeHTTP2(_ bytes: UnsafeRawBufferPointer) {
+    isProcessing = false
+    loop.cancel(timer)
+    input = .closed
+    worker.connectionClosed(self)
+    let next = HTTP2ServerConnection(server: server, worker: worker, descriptor: detachDescriptor(), peer: peer)
+    next.start(received: bytes)
+    dropInbox()
   }
 
   private func headIsPartial() {
@@ -475,7 +486,7 @@ final class ServerConnection: StreamChannel {
   }
 
   /// The worker drains: idle connections close, after a last look for a request that is already here.
-  func drain() {
+  override func drain() {
     guard case .head = input, exchange == nil, headStartedAt == nil else { return }
     mayHaveUnread = true
     receive()
@@ -490,7 +501,7 @@ final class ServerConnection: StreamChannel {
   }
 
   /// The drain's time is over.
-  func forceClose() {
+  override func forceClose() {
     if let exchange {
       self.exchange = nil
       Socket.resetOnClose(descriptor)

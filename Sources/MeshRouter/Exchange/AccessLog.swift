@@ -63,7 +63,7 @@ final class AccessLogWriter: Sendable {
   }
 
   /// A request that never became one: its head could not be parsed.
-  func refused(_ connection: ServerConnection, status: Int, reason: Reason, worker: Worker) {
+  func refused(_ connection: CallerChannel, status: Int, reason: Reason, worker: Worker) {
     record(
       AccessLogEntry(
         head: UnsafeRawBufferPointer(start: nil, count: 0), peer: connection.peer, status: status, bytes: 0,

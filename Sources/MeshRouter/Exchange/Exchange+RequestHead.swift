@@ -11,8 +11,7 @@ extension Exchange {
   ///
   /// `request` is the worker's parsed head, lent in place: a copy of it costs more than all the rest.
   func writeHead(
-    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, consumedPath: Int, settings: ServerRuntime,
-    connection: ServerConnection
+    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, consumedPath: Int, settings: ServerRuntime
   ) {
     let out = requestHead
     out.removeAll()
@@ -21,6 +20,7 @@ extension Exchange {
       .xForwardedClientCert,
     ]
     if settings.clearContext { skip = skip.union(.l5d) }
+    if request.wantsUpgrade { skip.insert(.secWebSocketKey) }  // `send` writes it, where the backend asks for one
 
     let isOrigin = request.targetForm == .origin
     if isOrigin && consumedPath == 0 {
@@ -58,11 +58,15 @@ extension Exchange {
     if request.framing == .chunked { out.append("Transfer-Encoding: chunked\r\n") }
     if request.block.hasHopByHop { appendConnectionFields(request, head, to: out) }
     if let forwarded = settings.forwarded {
-      appendForwarded(forwarded, request, head, connection, to: out)
+      appendForwarded(forwarded, request, head, to: out)
     }
-    out.append("Via: 1.")
-    out.append(UInt8(ascii: "0") + request.minorVersion)
-    out.append(" meshrouter\r\n")
+    if stream == nil {
+      out.append("Via: 1.")
+      out.append(UInt8(ascii: "0") + request.minorVersion)
+      out.append(" meshrouter\r\n")
+    } else {
+      out.append("Via: 2 meshrouter\r\n")
+    }
     if !settings.clearContext, let value = request.value(of: .l5dCtxTrace), let caller = TraceContext(head[value]) {
       caller.child(span: worker.random.next()).appendLines(to: out)
     } else {
@@ -89,6 +93,8 @@ extension Exchange {
       !isHTTP2Upgrade(head[protocols])
     {
       upgradeWanted = true
+      upgradeProtocol = Array(head[protocols])
+      if let key = request.value(of: .secWebSocketKey) { webSocketKey = Array(head[key]) }
       out.append("Connection: upgrade\r\nUpgrade: ")
       out.append(head[protocols])
       out.append("\r\n")
@@ -106,13 +112,13 @@ extension Exchange {
   /// RFC 7239 §4, appended to what earlier proxies wrote.
   private func appendForwarded(
     _ forwarded: Configuration.Server.ForwardedHeader, _ request: borrowing RequestHead, _ head: UnsafeRawBufferPointer,
-    _ connection: ServerConnection,
     to out: ByteBuffer
   ) {
+    guard let caller else { return }
     out.append("Forwarded: by=")
-    out.append(forwardedLabel(forwarded.by, address: connection.server.address, connection))
+    out.append(forwardedLabel(forwarded.by, address: settings.address, caller))
     out.append(";for=")
-    out.append(forwardedLabel(forwarded.for, address: connection.peer, connection))
+    out.append(forwardedLabel(forwarded.for, address: caller.peer, caller))
     if let host = request.host, host.count > 0 {
       out.append(";host=\"")
       out.append(head[host])
@@ -123,16 +129,16 @@ extension Exchange {
   }
 
   private func forwardedLabel(
-    _ labeler: Configuration.Server.Labeler, address: SocketAddress?, _ connection: ServerConnection
+    _ labeler: Configuration.Server.Labeler, address: SocketAddress?, _ caller: CallerChannel
   ) -> String {
     switch labeler {
     case .ip:
       guard let address else { return "unknown" }
       return address.isIPv4 ? address.ip : "\"[\(address.ip)]\""
     case .ipAndPort: return address.map { "\"\($0)\"" } ?? "unknown"
-    case .connectionRandom: return "_" + connection.randomLabel
+    case .connectionRandom: return "_" + caller.randomLabel
     case .requestRandom: return "_" + String(worker.random.next(), radix: 36)
-    case .router: return "_" + connection.server.router.label
+    case .router: return "_" + caller.server.router.label
     case .static(let label): return "_" + label
     }
   }

@@ -6,20 +6,29 @@ import Telemetry
 
 /// One request and its response: carries out what `ExchangeMachine` decides. Pooled by the worker and reused.
 ///
-/// Between `begin` and its end it belongs to one server connection; while an attempt is out, to one client connection.
+/// Between `begin` and its end it belongs to one caller, which is an HTTP/1 connection or a stream of HTTP/2; while an
+/// attempt is out, to one backend, which is either as well. Heads go between them in the form of HTTP/1.
 /// Heads are parsed in the worker's scratch, so nothing here points into received bytes after a call has returned.
 final class Exchange: TimerOwner {
   let worker: Worker
-  private var machine = ExchangeMachine(isIdempotent: false)
-  private var server: ServerConnection?
+  var machine = ExchangeMachine(isIdempotent: false)
+  /// The caller's connection, if it speaks HTTP/1.
+  var server: ServerConnection?
+  /// The caller's stream, if it speaks HTTP/2.
+  var stream: ServerStream?
+  /// What is configured for the server that the caller came to.
+  var settings: ServerRuntime!
   private var router: RouterRuntime!
   private var entry: BindEntry?
-  private var branch: BindEntry.Branch?
+  var branch: BindEntry.Branch?
   private var slot = 0
   private var tried = SlotSet()
   /// For ring balancers; 0 otherwise.
   private var ringHash: UInt64 = 0
-  private var connection: ClientConnection?
+  /// The backend's connection, if it speaks HTTP/1.
+  var connection: ClientConnection?
+  /// The backend's stream, if it speaks HTTP/2.
+  var backendStream: ClientStream?
   /// Set by a connection that is being made for this exchange.
   var connecting: ClientConnection?
   private var waitingPool: EndpointPool?
@@ -28,28 +37,32 @@ final class Exchange: TimerOwner {
   private var isHTTP10 = false
   private var requestKeepsAlive = true
   var upgradeWanted = false
-  private var requestBody = BodyReader.ended
-  private var requestIsComplete = false
+  /// The protocol wished for, and the caller's key if it is a WebSocket over HTTP/1.
+  var upgradeProtocol: [UInt8] = []
+  var webSocketKey: [UInt8] = []
+  var isTunnel = false
+  var requestBody = BodyReader.ended
+  var requestIsComplete = false
   /// The request's head as sent on, up to where the lines of the branch follow.
   let requestHead = ByteBuffer(minimumCapacity: 512)
   var commonLength = 0
   private var headIsPending = false
   private var isDriving = false
 
-  private var status = 0
-  private var responseEncoding = ResponseEncoding.raw
-  private var responseKeepsAlive = true
-  private var callerFinished = false
-  private var backendFinished = false
+  var status = 0
+  var responseEncoding = ResponseEncoding.raw
+  var responseKeepsAlive = true
+  var callerFinished = false
+  var backendFinished = false
 
   private var startedAt = MonotonicInstant(nanoseconds: 0)
   private var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
   private var attemptIsOut = false
   private var responseBeganAt = MonotonicInstant(nanoseconds: 0)
-  private(set) var lastMoved = MonotonicInstant(nanoseconds: 0)
+  var lastMoved = MonotonicInstant(nanoseconds: 0)
   private var bindTimer = TimerID.none
-  private var attemptTimer = TimerID.none
-  private var totalTimer = TimerID.none
+  var attemptTimer = TimerID.none
+  var totalTimer = TimerID.none
   private var responseBytes: UInt64 = 0
   private var triedAddresses: [SocketAddress] = []
   /// The request's head as it came; only when there is an access log.
@@ -57,8 +70,8 @@ final class Exchange: TimerOwner {
   /// Where the request was sent; only when there is an access log.
   private var endpoint: SocketAddress?
 
-  /// How body bytes go to the caller.
-  private enum ResponseEncoding { case none, raw, chunked }
+  /// How body bytes go to the caller; `frames` over HTTP/2.
+  enum ResponseEncoding { case none, raw, chunked, frames }
 
   private static let bindTag: UInt8 = 0
   private static let attemptTag: UInt8 = 1
@@ -68,17 +81,30 @@ final class Exchange: TimerOwner {
 
   init(worker: Worker) { self.worker = worker }
 
-  private var now: MonotonicInstant { worker.loop.now }
+  var now: MonotonicInstant { worker.loop.now }
 
   // MARK: Begin
 
   /// Takes the request that is parsed in `worker.requestHead`; `head` are its bytes.
+  @inline(__always)
   func begin(_ connection: ServerConnection, _ head: UnsafeRawBufferPointer) {
     server = connection
-    router = connection.server.router
+    begin(connection.server, head)
+  }
+
+  /// The same for a request that came over HTTP/2; `head` has the form of HTTP/1.
+  func begin(_ stream: ServerStream, _ head: UnsafeRawBufferPointer) {
+    self.stream = stream
+    guard let connection = stream.connection else { return }
+    begin(connection.server, head)
+  }
+
+  private func begin(_ settings: ServerRuntime, _ head: UnsafeRawBufferPointer) {
+    self.settings = settings
+    router = settings.router
     startedAt = now
     lastMoved = now
-    connection.server.stats.requestBegan()
+    settings.stats.requestBegan()
     method = worker.requestHead.method
     isHTTP10 = worker.requestHead.minorVersion == 0
     requestKeepsAlive = worker.requestHead.keepAlive
@@ -91,12 +117,11 @@ final class Exchange: TimerOwner {
       logHead = copy
     }
     isDriving = true
-    admit(connection, head)
+    admit(settings, head)
     isDriving = false
   }
 
-  private func admit(_ connection: ServerConnection, _ head: UnsafeRawBufferPointer) {
-    let settings = connection.server
+  private func admit(_ settings: ServerRuntime, _ head: UnsafeRawBufferPointer) {
     if let limit = settings.requestLimit {
       guard limit.tryEnter() else {
         return fail(.serverMaxConnections, detail: "maxConcurrentRequests is \(limit.max).")
@@ -122,8 +147,8 @@ final class Exchange: TimerOwner {
         ? fail(.identifyBadPath, detail: "What the identifier read is not a valid path.")
         : fail(.identifyNone, detail: router.identifierHelp)
     }
-    ringHash = router.ringKey?.hash(&worker.requestHead, head, peer: connection.peer) ?? 0
-    writeHead(&worker.requestHead, head, consumedPath: consumed, settings: settings, connection: connection)
+    ringHash = router.ringKey?.hash(&worker.requestHead, head, peer: caller?.peer) ?? 0
+    writeHead(&worker.requestHead, head, consumedPath: consumed, settings: settings)
     if let total = router.totalTimeoutMilliseconds {
       totalTimer = worker.loop.schedule(self, tag: Self.totalTag, at: now.advanced(byMilliseconds: total))
     }
@@ -132,14 +157,14 @@ final class Exchange: TimerOwner {
 
   private var holdsRequestLimit = false
 
-  private func takeWholeRequest() {
+  func takeWholeRequest() {
     requestIsComplete = true
     server?.requestComplete()
   }
 
   // MARK: The machine's wishes
 
-  private func perform(_ action: ExchangeMachine.Action) {
+  func perform(_ action: ExchangeMachine.Action) {
     switch action {
     case .wait: break
     case .bind: bind()
@@ -207,8 +232,12 @@ final class Exchange: TimerOwner {
   private func connect(fresh: Bool) {
     guard let client = branch?.client else { return }
     let pool = client.pool(of: slot)
-    switch pool.lease(for: self, fresh: fresh) {
+    let lease =
+      client.speaksHTTP2 && method != .connect
+      ? pool.leaseStream(for: self) : pool.lease(for: self, fresh: fresh)
+    switch lease {
     case .ready(let connection): connected(connection, reused: true)
+    case .stream(let stream): connected(stream, reused: true)
     case .waiting: waitingPool = pool
     case .overload: perform(machine.handle(.failed(.pickOverload)))
     case .failed(let reason): connectFailed(reason)
@@ -220,6 +249,13 @@ final class Exchange: TimerOwner {
     connecting = nil
     waitingPool = nil
     if logHead != nil { endpoint = connection.pool.address }
+    perform(machine.handle(.connected(reused: reused)))
+  }
+
+  func connected(_ stream: ClientStream, reused: Bool) {
+    backendStream = stream
+    waitingPool = nil
+    if logHead != nil { endpoint = stream.connection?.pool.address }
     perform(machine.handle(.connected(reused: reused)))
   }
 
@@ -235,7 +271,8 @@ final class Exchange: TimerOwner {
 
   private func requeue(after reason: Reason) {
     guard let client = branch?.client else { return }
-    tried.insert(slot)
+    // A backend that refuses one stream may take the next; where there is no other, it is asked again.
+    if reason != .relayRefused || client.balancer.pickableCount > 1 { tried.insert(slot) }
     endAttempt(failed: reason)
     // Every endpoint has been tried once, or the budget is spent: the caller hears of it.
     guard tried.count < client.balancer.pickableCount, client.requeueBudget.tryWithdraw(at: now) else {
@@ -247,8 +284,7 @@ final class Exchange: TimerOwner {
   }
 
   private func resend() {
-    connection?.abandon()
-    connection = nil
+    leaveBackend()
     headIsPending = false
     branch?.client?.stats.requeued()
     entry?.stats?.retry(.requeue, .sent)
@@ -256,19 +292,26 @@ final class Exchange: TimerOwner {
   }
 
   private func send() {
-    guard let connection, let branch, let client = branch.client else { return }
+    guard let branch, let client = branch.client else { return }
     client.requeueBudget.deposit(at: now)
-    if method == .connect { return openConnectTunnel(connection) }
+    if method == .connect, let connection { return openConnectTunnel(connection) }
     requestHead.truncate(to: commonLength)
     branch.headerLines.withUnsafeBytes { requestHead.append($0) }
+    if upgradeWanted && connection != nil { appendWebSocketKey() }
     requestHead.append("\r\n")
-    headIsPending = true
+    headIsPending = backendStream == nil
     if let limit = client.attemptTimeoutMilliseconds {
       worker.loop.cancel(attemptTimer)
       attemptTimer = worker.loop.schedule(self, tag: Self.attemptTag, at: now.advanced(byMilliseconds: limit))
     }
-    guard !isDriving else { return }  // the server connection goes on with the body and then flushes
-    server?.resumeInput()
+    if let backendStream,
+      let refusal = backendStream.request(
+        requestHead.readable, end: requestIsComplete, extended: upgradeWanted)
+    {
+      return refused(refusal)
+    }
+    guard !isDriving else { return }  // the caller's side goes on with the body and then flushes
+    resumeCaller()
     flushRequest()
   }
 
@@ -276,9 +319,8 @@ final class Exchange: TimerOwner {
 
   /// Whether the backend's side can take request bytes now.
   var takesRequestBytes: Bool {
-    guard let connection else { return false }
     switch machine.state {
-    case .awaitingResponse, .relaying, .tunnelling: return !connection.isBlocked
+    case .awaitingResponse, .relaying, .tunnelling: return hasBackend && !backendIsBlocked
     default: return false
     }
   }
@@ -294,7 +336,7 @@ final class Exchange: TimerOwner {
 
   /// Passes on what there is of the request's body; the number of bytes used.
   func relayRequest(_ bytes: UnsafeRawBufferPointer) -> Int {
-    guard let connection else { return 0 }
+    guard hasBackend else { return 0 }
     lastMoved = now
     _ = machine.handle(.bodyConsumed)
     switch requestBody {
@@ -304,7 +346,8 @@ final class Exchange: TimerOwner {
       let part = UnsafeRawBufferPointer(rebasing: bytes[..<count])
       requestBody = left == UInt64(count) ? .ended : .length(left - UInt64(count))
       if requestBody.hasEnded { takeWholeRequest() }
-      writeRequest(part, to: connection)
+      writeRequest(part)
+      if requestIsComplete { backendStream?.end() }
       return count
     case .chunked(var decoder):
       requestBody = .ended
@@ -316,13 +359,19 @@ final class Exchange: TimerOwner {
         offset = step.consumedTo
         switch step.event {
         case .data(let range):
-          out.appendChunk(UnsafeRawBufferPointer(rebasing: bytes[range]))
+          let part = UnsafeRawBufferPointer(rebasing: bytes[range])
+          if backendStream == nil { out.appendChunk(part) } else { out.append(part) }
           continue
         case .needMore:
           requestBody = .chunked(decoder)
         case .end:
-          out.appendLastChunk(trailers: decoder.trailers)
           takeWholeRequest()
+          if let backendStream {
+            writeRequest(out.readable)
+            backendStream.end(trailers: decoder.trailers?.readable)
+            return offset
+          }
+          out.appendLastChunk(trailers: decoder.trailers?.readable)
         case .failed(let error):
           // Nothing of what came with the fault is passed on; the backend sees a cut-off request.
           fail(error.reason, status: error.status, detail: "\(error)")
@@ -330,12 +379,14 @@ final class Exchange: TimerOwner {
         }
         break
       }
-      writeRequest(out.readable, to: connection)
+      writeRequest(out.readable)
       return offset
     }
   }
 
-  private func writeRequest(_ part: UnsafeRawBufferPointer, to connection: ClientConnection) {
+  func writeRequest(_ part: UnsafeRawBufferPointer) {
+    if let backendStream { return backendStream.send(part) }
+    guard let connection else { return }
     if headIsPending {
       headIsPending = false
       branch?.client?.stats.sent(bytes: requestHead.count + part.count)
@@ -349,14 +400,14 @@ final class Exchange: TimerOwner {
   func requestOutputDrained() {
     lastMoved = now
     if callerFinished { return endTunnelIfDone() }
-    server?.resumeInput()
+    resumeCaller()
   }
 
   // MARK: Response
 
   /// A 1xx other than 101.
   func informational(_ head: UnsafeRawBufferPointer) {
-    guard !isHTTP10, let server else { return }  // RFC 9110 §15.2: never to HTTP/1.0
+    guard !isHTTP10, hasCaller else { return }  // RFC 9110 §15.2: never to HTTP/1.0
     let out = worker.scratch
     out.append("HTTP/1.1 ")
     out.append(decimal: worker.responseHead.status)
@@ -365,10 +416,14 @@ final class Exchange: TimerOwner {
     out.append("\r\n")
     // RFC 9110 §8.6: never in a 1xx.
     var skip: KnownHeaderSet = [.contentLength]
-    if server.server.clearContext { skip = skip.union(.l5d) }
+    if settings.clearContext { skip = skip.union(.l5d) }
     worker.responseHead.appendForwardable(head, skipping: skip, to: out)
     out.append("\r\n")
-    server.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
+    if let stream {
+      stream.inform(out.readable)
+    } else {
+      server?.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
+    }
     out.removeAll()
   }
 
@@ -379,13 +434,14 @@ final class Exchange: TimerOwner {
     worker.loop.cancel(totalTimer)
     responseBeganAt = now
     status = worker.responseHead.status
+    if upgradeWanted, backendStream != nil, (200..<300).contains(status) { return extendedConnectAccepted(head) }
     writeResponseHead(&worker.responseHead, head)
   }
 
   private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer) {
-    guard let server else { return }
+    guard hasCaller else { return }
     let out = worker.scratch
-    let isClearing = server.server.clearContext
+    let isClearing = settings.clearContext
     var skip = KnownHeaderSet()
     if isClearing { skip = .l5d }
     // RFC 9110 §8.6: a 204 has no Content-Length, whatever the backend says.
@@ -393,7 +449,7 @@ final class Exchange: TimerOwner {
     let emptied = isClearing && response.index(of: .l5dErr) != nil
     if emptied { skip.insert(.contentLength) }
     // An answer before the end of the request: what is left of it is not read, so the connection cannot go on.
-    responseKeepsAlive = requestKeepsAlive && requestIsComplete && !server.mustClose
+    responseKeepsAlive = requestKeepsAlive && requestIsComplete && !callerMustClose
     switch response.framing {
     case .none: responseEncoding = .none
     case .length: responseEncoding = .raw
@@ -401,6 +457,7 @@ final class Exchange: TimerOwner {
       responseEncoding = isHTTP10 ? .raw : .chunked
       if isHTTP10 { responseKeepsAlive = false }
     }
+    if stream != nil && responseEncoding != .none { responseEncoding = .frames }
     // As it came, unless the space before an empty phrase is missing, which we may not leave out (RFC 9112 §4).
     if response.minorVersion == 1, head[12] == UInt8(ascii: " "), let first = response.fields.first {
       out.append(UnsafeRawBufferPointer(rebasing: head[..<first.line.start]))
@@ -420,7 +477,11 @@ final class Exchange: TimerOwner {
     }
     if response.index(of: .date) == nil { worker.appendDate(to: out) }
     // RFC 9110 §7.6.3: the version that the backend spoke.
-    out.append(response.minorVersion == 1 ? "Via: 1.1 meshrouter\r\n" : "Via: 1.0 meshrouter\r\n" as StaticString)
+    if backendStream != nil {
+      out.append("Via: 2 meshrouter\r\n")
+    } else {
+      out.append(response.minorVersion == 1 ? "Via: 1.1 meshrouter\r\n" : "Via: 1.0 meshrouter\r\n" as StaticString)
+    }
     if !isClearing {
       // linkerd's classifier verdict, which an upstream router counts by: only 5xx are failures.
       if status < 500 { out.append("l5d-success-class: 1.0\r\n") } else { out.append("l5d-success-class: 0.0\r\n") }
@@ -431,6 +492,11 @@ final class Exchange: TimerOwner {
       out.append("Connection: keep-alive\r\n")
     }
     out.append("\r\n")
+    if let stream {
+      if response.framing == .length(0) { responseEncoding = .none }
+      stream.respond(out.readable, end: responseEncoding == .none)
+      out.removeAll()
+    }
   }
 
   @inline(__always)
@@ -441,6 +507,7 @@ final class Exchange: TimerOwner {
     let out = worker.scratch
     switch responseEncoding {
     case .none: return
+    case .frames: stream?.send(bytes)
     case .raw:
       if bytes.count <= Self.copyMax {
         out.append(bytes)
@@ -462,9 +529,13 @@ final class Exchange: TimerOwner {
     }
   }
 
-  func responseTrailers(_ decoder: ChunkedDecoder) {
-    guard responseEncoding == .chunked else { return }
-    worker.scratch.appendLastChunk(trailers: decoder.trailers)
+  /// `lines`: field lines, each with its CRLF.
+  func responseTrailers(_ lines: UnsafeRawBufferPointer?) {
+    switch responseEncoding {
+    case .chunked: worker.scratch.appendLastChunk(trailers: lines)
+    case .frames: stream?.end(trailers: lines)
+    case .none, .raw: return
+    }
     responseEncoding = .none
   }
 
@@ -475,34 +546,33 @@ final class Exchange: TimerOwner {
       server?.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
       out.removeAll()
     }
-    if let server, server.isBlocked { connection?.pause() }
+    if callerIsBlocked { pauseBackend() }
   }
 
   func responseOutputDrained() {
     lastMoved = now
     if backendFinished { return endTunnelIfDone() }
-    connection?.resume()
+    resumeBackend()
   }
 
   /// The whole response is in. `canReuse`: as far as the backend is concerned, the connection may serve another.
   func responseEnded(canReuse: Bool) {
     if responseEncoding == .chunked { worker.scratch.append("0\r\n\r\n") }
+    if responseEncoding == .frames { stream?.end() }
     flushResponse()
-    guard server != nil else { return }  // the caller's side broke over the last write
-    backendMayBeReused = canReuse && requestIsComplete && !(connection?.isBlocked ?? true)
+    guard hasCaller else { return }  // the caller's side broke over the last write
+    backendMayBeReused = canReuse && requestIsComplete && !backendIsBlocked
     perform(machine.handle(.completed))
   }
 
   private var backendMayBeReused = false
 
-  func badResponse(_ error: H1Error?) {
-    failureDetail =
-      error.map { "The response is malformed: \($0)" }
-      ?? "The response came out of turn (1xx flood or unasked 2xx to CONNECT)."
+  func badResponse(_ detail: String) {
+    failureDetail = detail
     perform(machine.handle(.failed(.relayBadResponse)))
   }
 
-  private var failureDetail: String?
+  var failureDetail: String?
 
   /// `amidResponse`: something of a response has come, so the backend saw the request and it is not sent again.
   func backendLost(amidResponse: Bool) {
@@ -520,78 +590,10 @@ final class Exchange: TimerOwner {
     }
   }
 
-  // MARK: Tunnels
-
-  /// A 101 from the backend; false if it was not asked for, and the exchange has ended over it.
-  func switchingProtocols(_ head: UnsafeRawBufferPointer) -> Bool {
-    guard upgradeWanted, requestIsComplete, let server, let protocols = worker.responseHead.value(of: .upgrade) else {
-      failureDetail = "101 Switching Protocols was not asked for, or names no protocol."
-      perform(machine.handle(.failed(.relayBadResponse)))
-      return false
-    }
-    let out = worker.scratch
-    out.append("HTTP/1.1 101 Switching Protocols\r\n")
-    worker.responseHead.appendForwardable(head, skipping: .l5d, to: out)
-    out.append("Connection: upgrade\r\nUpgrade: ")
-    out.append(head[protocols])
-    out.append("\r\nVia: 1.1 meshrouter\r\n\r\n")
-    status = 101
-    enterTunnel(server)
-    return true
-  }
-
-  private func openConnectTunnel(_ connection: ClientConnection) {
-    guard let server else { return }
-    let out = worker.scratch
-    out.append("HTTP/1.1 200 OK\r\nVia: 1.1 meshrouter\r\n\r\n")
-    status = 200
-    connection.enterTunnel()
-    enterTunnel(server)
-    flushResponse()
-  }
-
-  private func enterTunnel(_ server: ServerConnection) {
-    _ = machine.handle(.tunnelOpened)
-    worker.loop.cancel(attemptTimer)
-    worker.loop.cancel(totalTimer)
-    responseEncoding = .raw
-    responseKeepsAlive = false
-    server.tunnelOpened()
-    worker.loop.deferToEndOfTurn(server)  // bytes of the new protocol may be at hand already
-  }
-
-  func tunnelFromCaller(_ bytes: UnsafeRawBufferPointer) {
-    lastMoved = now
-    branch?.client?.stats.sent(bytes: bytes.count)
-    connection?.write(bytes)
-  }
-
-  func tunnelFromBackend(_ bytes: UnsafeRawBufferPointer) { responseBody(bytes) }
-
-  /// One side has nothing more to say; the other is told, and may go on.
-  func tunnelEndedByCaller() {
-    callerFinished = true
-    connection?.finishOutput()
-    endTunnelIfDone()
-  }
-
-  func tunnelEndedByBackend() {
-    backendFinished = true
-    server?.finishOutput()
-    endTunnelIfDone()
-  }
-
-  /// Both sides have nothing more to say, and each has been handed all that the other said.
-  private func endTunnelIfDone() {
-    guard callerFinished, backendFinished, let server, let connection else { return }
-    if !server.isBlocked && !connection.isBlocked { perform(machine.handle(.completed)) }
-  }
-
   // MARK: End
 
   private func finish() {
-    let server = self.server
-    let isTunnel = status == 101 || method == .connect
+    let isTunnel = self.isTunnel
     let success = status < 500
     let ended = now
     if attemptIsOut, let client = branch?.client {
@@ -604,17 +606,21 @@ final class Exchange: TimerOwner {
         client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success)
       }
     }
-    if let connection {
+    if let connection, backendMayBeReused, !isTunnel {
       self.connection = nil
-      if backendMayBeReused && !isTunnel { connection.giveBack() } else { connection.abandon() }
+      connection.giveBack()
+    } else {
+      leaveBackend()
     }
     let microseconds = ended.nanoseconds(since: startedAt) / 1_000
     entry?.stats?.requestEnded(success: success, microseconds: microseconds)
-    server?.server.stats.requestEnded(status: status, success: success, microseconds: microseconds)
+    settings.stats.requestEnded(status: status, success: success, microseconds: microseconds)
     worker.stats.stage(.relay, nanoseconds: ended.nanoseconds(since: responseBeganAt))
     if logHead != nil { log(reason: nil) }
     let keepAlive = responseKeepsAlive && requestIsComplete
+    let (server, stream) = (self.server, self.stream)
     reset()
+    if let stream { return stream.exchangeEnded() }
     if isTunnel { server?.tunnelClosed() } else { server?.exchangeEnded(keepAlive: keepAlive) }
   }
 
@@ -638,33 +644,40 @@ final class Exchange: TimerOwner {
   }
 
   private var failureStatus: Int?
+  /// How the backend ended its stream amid the response; the caller's ends the same way.
+  var backendResetCode: HTTP2ErrorCode?
 
   private func answer(_ reason: Reason) {
+    status = failureStatus ?? reason.status
+    let answer = FailureAnswer(
+      reason: reason, status: status, router: router.label, host: worker.hostName, name: entry?.path,
+      client: branch?.client?.name, tried: attemptedAddresses, detail: failureDetail ?? explanation)
+    if let stream {
+      stream.answer(answer, isHead: method == .head, retryable: reason.neverProcessed)
+      concludeFailure(reason, status: status)
+      reset()
+      return stream.exchangeEnded()
+    }
     guard let server else { return }
     let out = worker.scratch
     out.removeAll()
     let keepAlive = requestKeepsAlive && requestIsComplete && !server.mustClose && reason.stage != .decode
-    status = failureStatus ?? reason.status
-    FailureAnswer(
-      reason: reason, status: status, router: router.label, host: worker.hostName, name: entry?.path,
-      client: branch?.client?.name, tried: attemptedAddresses, detail: failureDetail ?? explanation
-    ).write(to: out, worker: worker, keepAlive: keepAlive, isHead: method == .head, retryable: reason.neverProcessed)
+    answer.write(
+      to: out, worker: worker, keepAlive: keepAlive, isHead: method == .head, retryable: reason.neverProcessed)
     server.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
     // Had the caller gone already, the write has told so and `callerGone` has ended the exchange.
     guard self.server === server else { return out.removeAll() }
     responseBytes = UInt64(out.count)
     out.removeAll()
     concludeFailure(reason, status: status)
-    let connection = server
     reset()
-    connection.exchangeEnded(keepAlive: keepAlive)
+    server.exchangeEnded(keepAlive: keepAlive)
   }
 
   /// A request that the router answers by itself, as the protocol asks.
   func answerLocally(fields: String, body: [UInt8]) {
-    guard let server else { return }
     let out = worker.scratch
-    responseKeepsAlive = requestKeepsAlive && requestIsComplete && !server.mustClose
+    responseKeepsAlive = requestKeepsAlive && requestIsComplete && !callerMustClose
     status = 200
     out.append("HTTP/1.1 200 OK\r\n")
     worker.appendDate(to: out)
@@ -674,7 +687,14 @@ final class Exchange: TimerOwner {
     out.append("\r\nVia: 1.1 meshrouter\r\n")
     if !responseKeepsAlive { out.append("Connection: close\r\n") }
     out.append("\r\n")
-    body.withUnsafeBytes { out.append($0) }
+    if let stream {
+      stream.respond(out.readable, end: body.isEmpty)
+      out.removeAll()
+      body.withUnsafeBytes { stream.send($0) }
+      stream.end()
+    } else {
+      body.withUnsafeBytes { out.append($0) }
+    }
     flushResponse()
     perform(machine.handle(.completed))
   }
@@ -693,9 +713,12 @@ final class Exchange: TimerOwner {
   private func breakOff(_ reason: Reason) {
     worker.scratch.removeAll()
     concludeFailure(reason, status: status)
-    let connection = server
+    let (server, stream) = (self.server, self.stream)
+    let code = backendResetCode ?? .internalError
     reset()
-    connection?.breakOff()
+    server?.breakOff()
+    stream?.breakOff(code)
+    stream?.exchangeEnded()
   }
 
   /// The caller closed or reset its connection, which is gone already.
@@ -710,9 +733,7 @@ final class Exchange: TimerOwner {
   private func concludeFailure(_ reason: Reason, status: Int) {
     let microseconds = now.nanoseconds(since: startedAt) / 1_000
     endAttempt(failed: reason)
-    let ended = connection
-    connection = nil
-    ended?.abandon()
+    leaveBackend()
     let making = connecting
     connecting = nil
     making?.exchangeLeft()
@@ -725,7 +746,7 @@ final class Exchange: TimerOwner {
         entry.stats?.requestFailed(reason, microseconds: microseconds)
       }
     }
-    server?.server.stats.requestFailed(reason, status: status, microseconds: microseconds)
+    settings.stats.requestFailed(reason, status: status, microseconds: microseconds)
     log(reason: reason)
   }
 
@@ -733,7 +754,7 @@ final class Exchange: TimerOwner {
     guard let logHead else { return }
     router.accessLog?.record(
       AccessLogEntry(
-        head: logHead.readable, peer: server?.peer, status: status, bytes: responseBytes, reason: reason,
+        head: logHead.readable, peer: caller?.peer, status: status, bytes: responseBytes, reason: reason,
         name: entry?.path ?? "-", client: branch?.client?.name,
         endpoint: endpoint ?? triedAddresses.last, microseconds: now.nanoseconds(since: startedAt) / 1_000,
         requeues: machine.requeues),
@@ -745,13 +766,14 @@ final class Exchange: TimerOwner {
     worker.loop.cancel(attemptTimer)
     worker.loop.cancel(totalTimer)
     if holdsRequestLimit {
-      server?.server.requestLimit?.leave()
+      settings.requestLimit?.leave()
       holdsRequestLimit = false
     }
     entry?.inFlight -= 1
     entry = nil
     branch = nil
     server = nil
+    stream = nil
     if let logHead { worker.giveBack(logHead) }
     logHead = nil
     endpoint = nil
@@ -760,7 +782,12 @@ final class Exchange: TimerOwner {
     requestBody = .ended
     requestIsComplete = false
     headIsPending = false
-    upgradeWanted = false
+    if upgradeWanted {
+      upgradeWanted = false
+      upgradeProtocol = []
+      webSocketKey = []
+    }
+    isTunnel = false
     status = 0
     responseBytes = 0
     responseEncoding = .raw
@@ -769,6 +796,7 @@ final class Exchange: TimerOwner {
     backendFinished = false
     failureDetail = nil
     failureStatus = nil
+    backendResetCode = nil
     worker.giveBack(self)
   }
 }

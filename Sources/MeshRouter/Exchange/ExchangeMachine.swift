@@ -33,6 +33,9 @@ struct ExchangeMachine {
     case tunnelOpened
     /// The backend closed or reset the connection.
     case backendLost
+    /// The backend did not process the request and said so (RFC 9113 §8.7). `connectionIsLeaving`: its connection takes
+    /// no more requests at all, so another one to the same endpoint may do.
+    case refused(connectionIsLeaving: Bool)
     /// Request and response are both complete.
     case completed
     /// Whatever the stage: the exchange cannot go on, for this reason.
@@ -108,6 +111,17 @@ struct ExchangeMachine {
         return .resend
       }
       return end(.answer(.relayResetByServer))
+    case (.awaitingResponse, .refused(let connectionIsLeaving)):
+      guard bodyIsUntouched, requeues < Self.requeuesMax else { return end(.answer(.relayRefused)) }
+      requeues += 1
+      if connectionIsLeaving {
+        state = .connecting
+        return .resend
+      }
+      state = .picking
+      return .requeue(after: .relayRefused)
+    case (.relaying, .refused):
+      return end(.breakOff(.relayRefused))
     case (.relaying, .backendLost):
       return end(.breakOff(.relayResetByServer))
     case (.tunnelling, .backendLost), (_, .completed):

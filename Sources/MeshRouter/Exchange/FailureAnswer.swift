@@ -18,8 +18,10 @@ struct FailureAnswer {
   /// Body bytes are cut beyond this.
   static let bodyBytesMax = 8_192
 
-  /// Writes a whole response. `retryable`: the request surely was not processed.
-  func write(to out: ByteBuffer, worker: Worker, keepAlive: Bool, isHead: Bool, retryable: Bool) {
+  /// Writes a whole response; the number of bytes of its head. `retryable`: the request surely was not processed.
+  @discardableResult
+  func write(to out: ByteBuffer, worker: Worker, keepAlive: Bool, isHead: Bool, retryable: Bool) -> Int {
+    let start = out.count
     let body = Array(text.utf8.prefix(Self.bodyBytesMax))
     out.appendStatusLine(status)
     worker.appendDate(to: out)
@@ -34,7 +36,9 @@ struct FailureAnswer {
     out.append("\r\nVia: 1.1 meshrouter\r\n")
     if !keepAlive { out.append("Connection: close\r\n") }
     out.append("\r\n")
+    let headBytes = out.count - start
     if !isHead { body.withUnsafeBytes { out.append($0) } }
+    return headBytes
   }
 
   /// `bind.neg; name=/svc/nope; router=http; host=node-17`. Names are in printed form, so every byte is visible ASCII.

@@ -7,7 +7,9 @@ struct HeaderName {
   private let lowercased: [UInt8]
   let known: KnownHeader
 
+  /// `:authority` is HTTP/2's name for Host.
   init(_ name: String) {
+    let name = name == ":authority" ? "Host" : name
     let lowercased = name.utf8.map(Ascii.lowercased)
     self.lowercased = lowercased
     known =

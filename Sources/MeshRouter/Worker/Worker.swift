@@ -22,12 +22,16 @@ final class Worker {
   /// A chunked request body being written; used within one call.
   let requestScratch = ByteBuffer(minimumCapacity: 1_024)
   let keyScratch = ByteBuffer(minimumCapacity: 256)
+  /// Frames of one HTTP/2 connection on their way to the kernel; empty between events.
+  let frameScratch = ByteBuffer(minimumCapacity: 16_384)
   private(set) var isDraining = false
   private(set) var routers: [RouterRuntime] = []
   private var listeners: [Listener] = []
-  private var connections: ContiguousArray<Unmanaged<ServerConnection>> = []
+  private var connections: ContiguousArray<Unmanaged<CallerChannel>> = []
   private var freeBuffers: [ByteBuffer] = []
   private var freeExchanges: [Exchange] = []
+  private var freeServerStreams: [ServerStream] = []
+  private var freeClientStreams: [ClientStream] = []
   private let control: Mailbox<ControlMessage>
   private var dateLine: [UInt8] = []
   private var dateSecond: UInt64 = 0
@@ -37,6 +41,7 @@ final class Worker {
 
   static let receiveBytes = 65_536
   private static let freeBuffersMax = 256
+  /// Also bounds the streams that are kept, of either end.
   private static let freeExchangesMax = 1_024
   /// A pooled buffer that has grown beyond this is not kept.
   private static let keptBufferBytesMax = 131_072
@@ -99,12 +104,12 @@ final class Worker {
 
   // MARK: Connections
 
-  func connectionOpened(_ connection: ServerConnection) {
+  func connectionOpened(_ connection: CallerChannel) {
     connection.position = connections.count
     connections.append(.passUnretained(connection))
   }
 
-  func connectionClosed(_ connection: ServerConnection) {
+  func connectionClosed(_ connection: CallerChannel) {
     let last = connections.removeLast()
     if connection.position < connections.count {
       connections[connection.position] = last
@@ -149,6 +154,18 @@ final class Worker {
   @inline(__always)
   func giveBack(_ exchange: Exchange) {
     if freeExchanges.count < Self.freeExchangesMax { freeExchanges.append(exchange) }
+  }
+
+  func takeServerStream() -> ServerStream { freeServerStreams.popLast() ?? ServerStream() }
+
+  func giveBack(_ stream: ServerStream) {
+    if freeServerStreams.count < Self.freeExchangesMax { freeServerStreams.append(stream) }
+  }
+
+  func takeClientStream() -> ClientStream { freeClientStreams.popLast() ?? ClientStream() }
+
+  func giveBack(_ stream: ClientStream) {
+    if freeClientStreams.count < Self.freeExchangesMax { freeClientStreams.append(stream) }
   }
 
   // MARK: Time

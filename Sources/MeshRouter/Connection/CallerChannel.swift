@@ -1,0 +1,31 @@
+import MeshBase
+import Net
+
+/// A caller's connection as its worker keeps it, whichever protocol it speaks.
+class CallerChannel: StreamChannel {
+  final let server: ServerRuntime
+  final let peer: SocketAddress?
+  /// Place in the worker's list of connections.
+  final var position = 0
+  private final var labelStorage: String?
+
+  init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
+    self.server = server
+    self.peer = peer
+    super.init(worker: worker, descriptor: descriptor)
+  }
+
+  /// The same word for all requests of this connection (RFC 7239 §6.3), made on first use.
+  final var randomLabel: String {
+    if let labelStorage { return labelStorage }
+    let label = String(worker.random.next(), radix: 36)
+    labelStorage = label
+    return label
+  }
+
+  /// The worker drains: what is under way is served, nothing new is.
+  func drain() {}
+
+  /// The drain's time is over.
+  func forceClose() {}
+}

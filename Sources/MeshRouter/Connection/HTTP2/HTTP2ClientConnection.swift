@@ -1,0 +1,251 @@
+import HTTP
+import MeshBase
+import Net
+import Telemetry
+
+/// An HTTP/2 connection to one endpoint, shared by the exchanges of many callers.
+final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
+  let pool: StreamPool
+  let stats: ClientStats
+  private var session: HTTP2Session!
+  private let openedAt: MonotonicInstant
+  private(set) var idleSince: MonotonicInstant
+  private let isHTTPS = false
+  private var isFlushDue = false
+  private var mayHaveUnread = false
+  private var sawPeerClosed = false
+  /// Takes no new streams; closes when the last one has ended.
+  private var isRetiring = false
+  /// Streams that were handed out and not opened yet.
+  private var promised = 0
+
+  private static let readsPerTurn = 8
+  private static let writeBytes = 65_536
+
+  init(pool: StreamPool, worker: Worker, descriptor: consuming Descriptor) {
+    self.pool = pool
+    stats = pool.client.stats
+    openedAt = worker.loop.now
+    idleSince = openedAt
+    super.init(worker: worker, descriptor: descriptor)
+    session = HTTP2Session(role: .client, settings: pool.client.http2, delegate: self)
+  }
+
+  /// False if the kernel would not have it.
+  func start() -> Bool {
+    guard (try? register()) != nil else { return false }
+    scheduleFlush()
+    return true
+  }
+
+  // MARK: Streams
+
+  var streamCount: Int { session.streamCount + promised }
+
+  var canOpenStream: Bool {
+    isOpen && !isRetiring && session.canOpenStream && streamCount < session.peerMaxConcurrentStreams
+  }
+
+  var isRetired: Bool { isRetiring || !isOpen }
+
+  /// A stream for one exchange, which opens it when it sends its request.
+  func stream(for exchange: Exchange) -> ClientStream {
+    let stream = worker.takeClientStream()
+    stream.connection = self
+    stream.exchange = exchange
+    promised += 1
+    return stream
+  }
+
+  func open(_ stream: ClientStream, _ head: UnsafeRawBufferPointer, end: Bool, extended: Bool) -> HTTP2Refusal? {
+    guard isOpen else { return .goingAway }
+    if let refusal = session.submitRequest(stream, head: head, isHTTPS: isHTTPS, end: end, extended: extended) {
+      return refusal
+    }
+    promised -= 1
+    scheduleFlush()
+    return nil
+  }
+
+  /// The exchange went away before its request was sent.
+  func unopened(_ stream: ClientStream) {
+    promised -= 1
+    stream.recycle()
+    worker.giveBack(stream)
+    streamLeft()
+  }
+
+  @inline(__always)
+  func withSession(_ body: (HTTP2Session) -> Void) {
+    guard isOpen else { return }
+    body(session)
+    scheduleFlush()
+  }
+
+  private func streamLeft() {
+    if streamCount == 0 { idleSince = loop.now }
+    if isRetiring { return scheduleFlush() }
+    if isOpen, let life = pool.client.lifeTimeNanoseconds, loop.now.nanoseconds(since: openedAt) > life {
+      retire()
+    }
+    pool.streamLeft()
+  }
+
+  // MARK: Events
+
+  override func ready(_ events: ReadyEvents) {
+    if events.contains(.peerClosed) { sawPeerClosed = true }
+    if isBlocked && events.contains(.writable) { flushOutput() }
+    if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
+  }
+
+  override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
+    isFlushDue = false
+    if mayHaveUnread { receive() }
+    flush()
+  }
+
+  private func receive() {
+    mayHaveUnread = false
+    for _ in 0..<Self.readsPerTurn {
+      guard isOpen else { return }
+      let target = worker.clientBuffer
+      let count = Socket.receive(descriptor, into: target)
+      if count <= 0 {
+        if count < 0 && Socket.wouldBlock(count) { return }
+        return closeNow()
+      }
+      stats.received(bytes: count)
+      // A failure has its GOAWAY in the output; `flush` closes behind it.
+      _ = session.receive(UnsafeRawBufferPointer(rebasing: target[..<count]), now: loop.now)
+      scheduleFlush()
+      if count < target.count && !sawPeerClosed { return }
+    }
+    if isOpen {
+      mayHaveUnread = true
+      scheduleFlush()
+    }
+  }
+
+  // MARK: What the session tells
+
+  func takeBuffer() -> ByteBuffer { worker.takeBuffer() }
+
+  func giveBack(_ buffer: ByteBuffer) { worker.giveBack(buffer) }
+
+  func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
+    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    stream.exchange?.badResponse("Its head is longer than maxHeaderListBytes, \(session.settings.maxHeaderListBytes).")
+  }
+
+  func informational(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
+    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    guard let exchange = stream.exchange, parse(text, exchange) else { return }
+    exchange.informational(text)
+  }
+
+  func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
+    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    guard let exchange = stream.exchange, parse(text, exchange) else { return }
+    exchange.responseBegan(text)
+    guard stream.exchange === exchange else { return }
+    if endStream { exchange.responseEnded(canReuse: true) } else { exchange.flushResponse() }
+  }
+
+  private func parse(_ text: UnsafeRawBufferPointer, _ exchange: Exchange) -> Bool {
+    switch worker.responseHead.parse(text, requestMethod: exchange.method, limits: pool.client.router.limits) {
+    case .complete: return true
+    case .needMore: exchange.badResponse("The head has no end.")
+    case .failed(let error): exchange.badResponse("\(error)")
+    }
+    return false
+  }
+
+  func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
+    unsafeDowncast(stream, to: ClientStream.self).received(bytes)
+  }
+
+  func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
+    unsafeDowncast(stream, to: ClientStream.self).exchange?.responseTrailers(text)
+  }
+
+  func ended(_ stream: HTTP2Stream) {
+    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    if stream.isTunnel {
+      stream.exchange?.tunnelEndedByBackend()
+    } else {
+      stream.exchange?.responseEnded(canReuse: true)
+    }
+  }
+
+  func outputDrained(_ stream: HTTP2Stream) {
+    unsafeDowncast(stream, to: ClientStream.self).exchange?.requestOutputDrained()
+  }
+
+  func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
+    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    let exchange = stream.exchange
+    stream.recycle()
+    worker.giveBack(stream)
+    if let exchange {
+      exchange.backendStreamClosed(code, connectionLost: !isOpen, goingAway: session.goawayReceived)
+    }
+    streamLeft()
+  }
+
+  func goaway(lastStreamID: Int32, code: HTTP2ErrorCode, debug: UnsafeRawBufferPointer) { retire() }
+
+  func settingsReceived() { pool.slotsChanged() }
+
+  // MARK: Output
+
+  @inline(__always)
+  private func scheduleFlush() {
+    if isFlushDue { return }
+    isFlushDue = true
+    loop.deferToEndOfTurn(self)
+  }
+
+  private func flush() {
+    let out = worker.frameScratch
+    while isOpen && !isBlocked {
+      let hasMore = session.takeOutput(into: out, upTo: Self.writeBytes)
+      if out.isEmpty { break }
+      stats.sent(bytes: out.count)
+      write(out.readable)
+      out.removeAll()
+      if !hasMore { break }
+    }
+    guard isOpen, !isBlocked else { return }
+    if session.isFinished || (isRetiring && streamCount == 0) { closeNow() }
+  }
+
+  override func outputDrained() { flush() }
+
+  override func outputBroke() {
+    // What the backend has still answered is found by reading, and so is the end of the stream.
+    mayHaveUnread = true
+    scheduleFlush()
+  }
+
+  // MARK: End
+
+  /// Takes no new streams and closes after the last one.
+  func retire() {
+    guard isOpen, !isRetiring else { return }
+    isRetiring = true
+    pool.retired(self)
+    scheduleFlush()
+  }
+
+  private func closeNow() {
+    guard isOpen else { return }
+    dropOutput()
+    closeChannel()
+    if !isRetiring { pool.retired(self) }
+    isRetiring = true
+    stats.connectionClosed()
+    session.abandon(code: .internalError)
+    pool.connectionClosed()
+  }
+}

@@ -1,0 +1,134 @@
+import HTTP
+import MeshBase
+import Net
+
+/// A caller's side of one exchange over HTTP/2. Pooled by the worker.
+final class ServerStream: HTTP2Stream {
+  /// Nil while the stream is not in use.
+  var connection: HTTP2ServerConnection?
+  var exchange: Exchange?
+  /// Place in the connection's list of streams with an exchange.
+  var position = 0
+  /// Body bytes that came before the exchange could take them; at most the stream's window. Pooled.
+  private var inbox: ByteBuffer?
+  private var trailerLines: ByteBuffer?
+  private var isTunnel = false
+  /// The end of the request has been passed on.
+  private var toldEnd = false
+
+  /// Beyond so many bytes that wait for the caller, its backend is not read any more.
+  static let highWaterBytes = 65_536
+
+  /// The caller's window or connection does not keep up.
+  var isBlocked: Bool { queuedBytes > Self.highWaterBytes }
+
+  // MARK: Request
+
+  func received(_ bytes: UnsafeRawBufferPointer) {
+    if let exchange, inbox == nil, exchange.takesRequestBytes {
+      pass(bytes, to: exchange)
+      giveCredit(exchange)
+    } else if exchange == nil {
+      // The answer is out already; nobody wants the rest.
+      connection?.withSession { $0.consumed(self, bytes.count) }
+    } else {
+      let buffer = inbox ?? connection?.worker.takeBuffer()
+      buffer?.append(bytes)
+      inbox = buffer
+    }
+  }
+
+  func received(trailers: UnsafeRawBufferPointer) {
+    guard exchange != nil, let buffer = connection?.worker.takeBuffer() else { return }
+    buffer.append(trailers)
+    trailerLines = buffer
+  }
+
+  func requestEnded() { if let exchange, inbox == nil { tellEnd(exchange) } }
+
+  /// The exchange takes bytes, for the first time or again.
+  func resumeInput() {
+    guard let exchange, exchange.takesRequestBytes else { return }
+    if let inbox {
+      self.inbox = nil
+      pass(inbox.readable, to: exchange)
+      connection?.worker.giveBack(inbox)
+    }
+    if let exchange = self.exchange {
+      giveCredit(exchange)
+      if remoteEnded { tellEnd(exchange) }
+    }
+  }
+
+  private func pass(_ bytes: UnsafeRawBufferPointer, to exchange: Exchange) {
+    if isTunnel { exchange.tunnelFromCaller(bytes) } else { exchange.relayRequestData(bytes) }
+  }
+
+  /// The caller may send as much again, unless the backend lags.
+  private func giveCredit(_ exchange: Exchange) {
+    if unconsumedBytes > 0, self.exchange === exchange, exchange.takesRequestBytes {
+      connection?.withSession { $0.consumed(self, unconsumedBytes) }
+    }
+  }
+
+  private func tellEnd(_ exchange: Exchange) {
+    guard !toldEnd, exchange.takesRequestBytes else { return }
+    toldEnd = true
+    if isTunnel { return exchange.tunnelEndedByCaller() }
+    let lines = trailerLines
+    trailerLines = nil
+    exchange.relayRequestEnd(trailers: lines?.readable)
+    if let lines { connection?.worker.giveBack(lines) }
+  }
+
+  func tunnelOpened() { isTunnel = true }
+
+  func dropInbox() {
+    if let inbox { connection?.worker.giveBack(inbox) }
+    inbox = nil
+    if let trailerLines { connection?.worker.giveBack(trailerLines) }
+    trailerLines = nil
+    isTunnel = false
+    toldEnd = false
+  }
+
+  // MARK: Response
+
+  func inform(_ head: UnsafeRawBufferPointer) { connection?.withSession { $0.submitInformational(self, head: head) } }
+
+  func respond(_ head: UnsafeRawBufferPointer, end: Bool) {
+    connection?.withSession { $0.submitResponse(self, head: head, end: end) }
+  }
+
+  @inline(__always)
+  func send(_ bytes: UnsafeRawBufferPointer) { connection?.withSession { $0.send(self, bytes) } }
+
+  func end(trailers: UnsafeRawBufferPointer? = nil) {
+    connection?.withSession { $0.end(self, trailers: trailers) }
+  }
+
+  /// The router's own answer, whole.
+  func answer(_ answer: FailureAnswer, isHead: Bool, retryable: Bool) {
+    guard let worker = connection?.worker else { return }
+    let out = worker.scratch
+    out.removeAll()
+    let headBytes = answer.write(to: out, worker: worker, keepAlive: true, isHead: isHead, retryable: retryable)
+    let body = UnsafeRawBufferPointer(rebasing: out.readable[headBytes...])
+    respond(UnsafeRawBufferPointer(rebasing: out.readable[..<headBytes]), end: body.isEmpty)
+    if !body.isEmpty {
+      send(body)
+      end()
+    }
+    out.removeAll()
+  }
+
+  /// The response will not be whole: RST_STREAM, so that nobody takes it for whole.
+  func breakOff(_ code: HTTP2ErrorCode) { connection?.withSession { $0.reset(self, code: code) } }
+
+  /// The exchange is over; what it has sent still goes out.
+  func exchangeEnded() {
+    dropInbox()
+    connection?.leave(self)
+    if unconsumedBytes > 0 { connection?.withSession { $0.consumed(self, unconsumedBytes) } }
+  }
+}

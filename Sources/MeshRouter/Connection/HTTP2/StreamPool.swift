@@ -1,0 +1,149 @@
+import HTTP
+import MeshBase
+import Net
+import Telemetry
+
+/// The HTTP/2 connections of one worker to one endpoint. Exchanges share one as long as the backend grants streams on
+/// it; another is opened when it does not.
+final class StreamPool: TimerOwner {
+  let client: Client
+  private unowned(unsafe) let pool: EndpointPool
+  private let worker: Worker
+  private var connections: [HTTP2ClientConnection] = []
+  /// The connection being made; one at a time, however many wait.
+  private var connector: ClientConnection?
+  private var waiters: [Exchange] = []
+  private var isServingDue = false
+
+  init(pool: EndpointPool) {
+    self.pool = pool
+    client = pool.client
+    worker = pool.client.worker
+  }
+
+  var address: SocketAddress { pool.address }
+
+  var idleCount: Int { connections.count { $0.streamCount == 0 } }
+
+  /// A stream for one exchange, or a place in the queue.
+  func lease(for exchange: Exchange) -> EndpointPool.Lease {
+    if waiters.isEmpty {
+      for connection in connections where connection.canOpenStream {
+        return .stream(connection.stream(for: exchange))
+      }
+    }
+    guard waiters.count < client.configuration.pool.maxWaiters else {
+      client.stats.tooManyWaiters()
+      return .overload
+    }
+    if let failure = openIfNeeded() { return .failed(failure) }
+    waiters.append(exchange)
+    client.stats.waiterQueued()
+    return .waiting
+  }
+
+  /// Not nil if a connection was needed and could not even be begun.
+  private func openIfNeeded() -> Reason? {
+    guard connector == nil, !pool.isClosed else { return nil }
+    if let max = client.configuration.pool.maxSize, pool.openCount >= max, !connections.isEmpty { return nil }
+    do {
+      let connection = try ClientConnection(pool: pool, worker: worker)
+      pool.connectionOpened()
+      connector = connection
+      connection.connect(for: nil)
+      return nil
+    } catch {
+      client.stats.connectFailed()
+      return Reason(connectErrno: error.code)
+    }
+  }
+
+  // MARK: Calls of the connections
+
+  /// The connector is connected, and HTTP/2 is what its socket speaks.
+  func connected(_ descriptor: consuming Descriptor) {
+    connector = nil
+    let connection = HTTP2ClientConnection(pool: self, worker: worker, descriptor: descriptor)
+    guard connection.start() else {
+      pool.connectionClosed()
+      return failAll(.connectNoDescriptors)
+    }
+    connections.append(connection)
+    if pool.isClosed { return connection.retire() }
+    serve()
+  }
+
+  func connectFailed(_ reason: Reason) {
+    connector = nil
+    failAll(reason)
+  }
+
+  private func failAll(_ reason: Reason) {
+    let left = waiters
+    waiters.removeAll()
+    for exchange in left {
+      client.stats.waiterServed()
+      exchange.connectFailed(reason)
+    }
+  }
+
+  /// The connection takes no new streams any more.
+  func retired(_ connection: HTTP2ClientConnection) {
+    connections.removeAll { $0 === connection }
+    if !waiters.isEmpty { serveLater() }
+  }
+
+  func connectionClosed() { pool.connectionClosed() }
+
+  func streamLeft() { if !waiters.isEmpty { serveLater() } }
+
+  func slotsChanged() { if !waiters.isEmpty { serveLater() } }
+
+  /// At the end of the turn: an exchange that is sent on its way may read from its caller, and this may be called while
+  /// somebody else's bytes are being read.
+  private func serveLater() {
+    if isServingDue { return }
+    isServingDue = true
+    worker.loop.deferToEndOfTurn(self)
+  }
+
+  override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
+    isServingDue = false
+    serve()
+  }
+
+  private func serve() {
+    while !waiters.isEmpty {
+      guard let connection = connections.first(where: { $0.canOpenStream }) else {
+        if let failure = openIfNeeded() { failAll(failure) }
+        return
+      }
+      let exchange = waiters.removeFirst()
+      client.stats.waiterServed()
+      exchange.connected(connection.stream(for: exchange), reused: true)
+    }
+  }
+
+  /// True if the exchange waited here.
+  func cancelWait(_ exchange: Exchange) -> Bool {
+    guard let index = waiters.firstIndex(where: { $0 === exchange }) else { return false }
+    waiters.remove(at: index)
+    client.stats.waiterServed()
+    return true
+  }
+
+  // MARK: End
+
+  func closeIdle(now: MonotonicInstant, idleMax: UInt64) {
+    for connection in connections
+    where connection.streamCount == 0 && now.nanoseconds(since: connection.idleSince) > idleMax {
+      connection.retire()
+    }
+  }
+
+  /// Connections close behind their last stream. Waiters are told that there is no endpoint.
+  func close() {
+    for connection in connections { connection.retire() }
+    failAll(.pickNoEndpoints)
+  }
+}

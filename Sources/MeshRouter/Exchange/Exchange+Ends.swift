@@ -1,0 +1,112 @@
+import HTTP
+import MeshBase
+import Net
+
+// What an exchange asks of its two ends, each of them a connection of HTTP/1 or a stream of HTTP/2.
+extension Exchange {
+  // MARK: The caller
+
+  @inline(__always) var hasCaller: Bool { server != nil || stream != nil }
+
+  var caller: CallerChannel? { server ?? stream?.connection }
+
+  /// The caller does not take more for now.
+  @inline(__always)
+  var callerIsBlocked: Bool {
+    if let server { return server.isBlocked }
+    return stream?.isBlocked ?? false
+  }
+
+  /// Whether the answer must end the caller's connection; one of HTTP/2 ends by itself.
+  @inline(__always)
+  var callerMustClose: Bool { server?.mustClose ?? false }
+
+  /// The backend takes request bytes.
+  func resumeCaller() {
+    if let server { server.resumeInput() } else { stream?.resumeInput() }
+  }
+
+  // MARK: The backend
+
+  @inline(__always) var hasBackend: Bool { connection != nil || backendStream != nil }
+
+  /// The backend does not take more for now.
+  @inline(__always)
+  var backendIsBlocked: Bool {
+    if let connection { return connection.isBlocked }
+    return backendStream?.isBlocked ?? true
+  }
+
+  func pauseBackend() {
+    if let connection { connection.pause() } else { backendStream?.pause() }
+  }
+
+  func resumeBackend() {
+    if let connection { connection.resume() } else { backendStream?.resume() }
+  }
+
+  /// Lets go of the backend without a further use for what connects to it.
+  func leaveBackend() {
+    if let connection {
+      self.connection = nil
+      connection.abandon()
+    }
+    if let backendStream {
+      self.backendStream = nil
+      backendStream.release()
+    }
+  }
+
+  // MARK: Request bytes of an HTTP/2 caller
+
+  func relayRequestData(_ bytes: UnsafeRawBufferPointer) {
+    lastMoved = now
+    _ = machine.handle(.bodyConsumed)
+    if backendStream == nil, case .chunked = requestBody {
+      let out = worker.requestScratch
+      out.removeAll()
+      out.appendChunk(bytes)
+      writeRequest(out.readable)
+    } else {
+      writeRequest(bytes)
+    }
+  }
+
+  /// `trailers`: field lines, each with its CRLF.
+  func relayRequestEnd(trailers: UnsafeRawBufferPointer?) {
+    guard !requestIsComplete else { return }
+    lastMoved = now
+    takeWholeRequest()
+    if let backendStream { return backendStream.end(trailers: trailers) }
+    guard case .chunked = requestBody else { return flushRequest() }
+    let out = worker.requestScratch
+    out.removeAll()
+    out.appendLastChunk(trailers: trailers)
+    writeRequest(out.readable)
+  }
+
+  // MARK: How a backend's stream ends
+
+  /// The stream could not be opened; nothing was sent.
+  func refused(_ refusal: HTTP2Refusal) {
+    switch refusal {
+    case .noSlot, .goingAway: perform(machine.handle(.refused(connectionIsLeaving: true)))
+    case .badHead:
+      failureDetail = "The endpoint does not take this request over HTTP/2."
+      perform(machine.handle(.failed(.relayBadResponse)))
+    }
+  }
+
+  /// The stream is gone before the response was whole.
+  func backendStreamClosed(_ code: HTTP2ErrorCode, connectionLost: Bool, goingAway: Bool) {
+    backendStream = nil
+    if code == .refusedStream {
+      // RFC 9113 §8.7: surely not processed.
+      return perform(machine.handle(.refused(connectionIsLeaving: goingAway || connectionLost)))
+    }
+    if connectionLost { return backendLost(amidResponse: false) }
+    failureDetail = "The endpoint reset the stream: \(code)."
+    backendResetCode = code
+    perform(machine.handle(.failed(.relayResetByServer)))
+  }
+}
