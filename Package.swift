@@ -73,7 +73,7 @@ let package = Package(
     // What tests of several modules share.
     .target(name: "TestSupport", dependencies: ["MeshBase", "Net"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("MeshBase", ["MeshBase"]),
-    tests("Dtab", ["Dtab", "MeshBase"]),
+    tests("Dtab", ["Dtab", "MeshBase", "TestSupport"]),
     tests("Balancers", ["Balancers"]),
     tests("Resilience", ["Resilience"]),
     tests("Telemetry", ["Telemetry"]),
@@ -86,7 +86,7 @@ let package = Package(
       name: "DtabStoreCrashWriter", dependencies: ["DtabStore", "Net"], path: "Tests/DtabStoreCrashWriter",
       swiftSettings: strict),
     tests("DtabStore", ["DtabStore", "DtabStoreCrashWriter", "TestSupport"]),
-    tests("Admin", ["Admin"]),
+    tests("Admin", ["Admin", "TestSupport"]),
     tests("MeshRouter", ["MeshRouter"]),
     tests("MeshRouterMain", ["MeshRouterMain", "TestSupport"]),
     tests("Architecture", ["MeshBase", "Dtab", "Config", "Telemetry"]),

@@ -6,7 +6,7 @@ import Net
 public func eventually(
   withinMilliseconds limit: UInt64 = 2_000, _ condition: @ControlActor () async throws -> Bool
 ) async rethrows -> Bool {
-  let deadline = Clock.now.advanced(byMilliseconds: limit * UInt64(Sanitizer.slowness))
+  let deadline = Clock.now.advanced(byMilliseconds: patience(limit))
   while true {
     if try await condition() { return true }
     if Clock.now > deadline { return false }

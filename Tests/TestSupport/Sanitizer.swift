@@ -10,7 +10,7 @@ public enum Sanitizer: Sendable {
 
   private static func isLinked(_ symbol: String) -> Bool { dlsym(nil, symbol) != nil }
 
-  /// How many times as long things may take as in an ordinary build; 1 there.
+  /// How many times as long things may take as in an ordinary build, see `patience`; 1 there.
   public static let slowness: Int =
     switch current {
     case nil: 1
@@ -27,3 +27,6 @@ public enum Sanitizer: Sendable {
     return environment
   }()
 }
+
+/// A limit on time in this build, of what it is in an ordinary one; any unit.
+public func patience<Limit: Numeric>(_ limit: Limit) -> Limit { limit * (Limit(exactly: Sanitizer.slowness) ?? 1) }

@@ -84,6 +84,9 @@ build_release() {
   meshrouter=$(swift build -c release --static-swift-stdlib --show-bin-path)/meshrouter
 }
 
+# build ARGUMENTS: `swift build`, without what the linker says of the address sanitizer's own symbols.
+build() { swift build "$@" --quiet 2>&1 | { grep -v "warning: Cannot export local symbol '__asan_" || true; } >&2; }
+
 # sanitizer_options [LOG]: for the sanitized programs started from here. What they find goes to LOG.PID, without LOG to
 # standard error.
 sanitizer_options() {
