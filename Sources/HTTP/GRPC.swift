@@ -62,7 +62,7 @@ public struct GRPCStatus: RawRepresentable, Equatable, Hashable, Sendable {
   }
 
   /// What the router answers when it fails with `reason`: a time-out is a missed deadline, a name that leads nowhere is
-  /// not implemented here, a refusal of the request's form is the caller's, all else may be tried again.
+  /// `unimplemented`, a refusal of the request's form is the caller's, all else may be tried again.
   public init(_ reason: Reason) {
     switch reason.status {
     case 504, 408: self = .deadlineExceeded
