@@ -42,7 +42,7 @@ let package = Package(
     module("Balancers", ["MeshBase"]),
     module("Resilience", ["MeshBase"]),
     module("Telemetry", ["MeshBase", "CMeshShims"]),
-    module("HTTP", ["MeshBase", "CNghttp2"]),
+    module("HTTP", ["MeshBase", "CNghttp2", "CMeshShims"]),
     module("Net", ["MeshBase", "HTTP", "CMeshShims", "COpenSSL"]),
     module("Config", ["MeshBase", "Dtab", "CYaml"]),
     module("Namers", ["MeshBase", "Dtab", "HTTP", "Net", "CAres", logging]),

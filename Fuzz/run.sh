@@ -30,10 +30,13 @@ flags=(-O -swift-version 6 -parse-as-library -wmo -enable-upcoming-feature Exist
   -enable-experimental-feature Lifetimes -sanitize=fuzzer,address -I "$out")
 
 printf 'module CMeshShims { header "%s/Sources/CMeshShims/include/CMeshShims.h" export * }\n' "$root" >"$out/shims/module.modulemap"
-flags+=(-I "$out/shims")
-clang -O1 -g -fsanitize=address -ISources/CMeshShims/include -c Sources/CMeshShims/shims.c -o "$out/shims.o"
-
-objects=("$out/shims.o")
+flags+=(-I "$out/shims" -I Sources/CNghttp2)
+objects=()
+for source in Sources/CMeshShims/*.c; do
+  object=$out/$(basename "$source" .c).o
+  clang -O1 -g -fsanitize=address -ISources/CMeshShims/include -c "$source" -o "$object"
+  objects+=("$object")
+done
 for module in $modules; do
   say "building $module"
   find "Sources/$module" -name '*.swift' -print0 |

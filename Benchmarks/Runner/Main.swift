@@ -32,6 +32,7 @@ struct Micro: ParsableCommand {
     }
     try add(["dtab", "balancer", "identify"]) { try NamingBenchmarks.run() }
     add(["http1"]) { HTTPBenchmarks.run() }
+    add(["http2"]) { HTTP2Benchmarks.run() }
     try add(["exchange"]) { try ExchangeBenchmark.run(showsMallocs: showMallocs) }
     if !figures.allSatisfy(\.passes) { throw ExitCode(1) }
   }

@@ -1,5 +1,6 @@
 // What Glibc's module map leaves out, and relaxed words shared between one writer thread and its readers.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
 #include <sys/epoll.h>
@@ -45,6 +46,14 @@ void mesh_name_thread(const char *name);
 /// recv and send (with MSG_NOSIGNAL) without glibc's thread cancellation points, which cost two function calls each.
 long mesh_recv(int descriptor, void *buffer, long count);
 long mesh_send(int descriptor, const void *buffer, long count);
+
+/// malloc and its relatives for small blocks that come and go, as libnghttp2's do: each thread keeps freed blocks of up
+/// to 1 KiB, at most 256 KiB of each size. A block may be freed by another thread, which then keeps it. In builds with a
+/// sanitizer these are malloc's own.
+void *mesh_block_new(size_t size, void *unused);
+void mesh_block_free(void *block, void *unused);
+void *mesh_block_zeroed(size_t count, size_t size, void *unused);
+void *mesh_block_resize(void *block, size_t size, void *unused);
 
 /// Gives freed heap back to the system.
 void mesh_trim_heap(void);

@@ -74,9 +74,9 @@ final class HTTP2HeadReader {
   /// Forgets the section.
   func end() {
     streamID = 0
-    for buffer in [text, pseudo, cookie] where buffer.capacity > HTTP2HeadReader.keptBytesMax {
-      buffer.releaseStorage()
-    }
+    if text.capacity > HTTP2HeadReader.keptBytesMax { text.releaseStorage() }
+    if pseudo.capacity > HTTP2HeadReader.keptBytesMax { pseudo.releaseStorage() }
+    if cookie.capacity > HTTP2HeadReader.keptBytesMax { cookie.releaseStorage() }
   }
 
   /// Takes one field; false if it makes the section malformed.
@@ -86,26 +86,39 @@ final class HTTP2HeadReader {
       isTooLarge = true
       return true
     }
-    let name = Bytes(name)
-    let value = Bytes(value)
-    if name.count == 0 { return false }
+    guard name.count > 0 else { return false }
     if name[0] == UInt8(ascii: ":") { return addPseudo(name, value) }
     if !isStarted, !start() { return false }
-    if !isFieldValue(value) { return false }
+
+    // The whole line is laid out after the text, with a word to spare behind it: so words may be loaded everywhere.
+    let line = name.count &+ value.count &+ 4
+    let room = text.writable(minimum: line &+ 16)
+    guard let base = room.baseAddress else { return false }
+    copy(name, to: base)
+    base.storeBytes(of: UInt16(0x203a).littleEndian, toByteOffset: name.count, as: UInt16.self)
+    let valueBase = base + (name.count &+ 2)
+    copy(value, to: valueBase)
+    valueBase.storeBytes(of: UInt16(0x0a0d).littleEndian, toByteOffset: value.count, as: UInt16.self)
+    if !isFieldValue(valueBase, value.count) { return false }
+    let word = UInt64(littleEndian: base.loadUnaligned(as: UInt64.self))
     switch name.count {
-    case 4 where name.matches(0, "host"): return addHost(value)
-    case 6 where name.matches(0, "cookie"):
+    case 4 where Word.prefix(word, 4) == Word.literal("host"): return addHost(value, lineBytes: line)
+    case 6 where Word.prefix(word, 6) == Word.literal("cookie"):
       if !cookie.isEmpty { cookie.append("; ") }
-      cookie.append(value.buffer)
+      cookie.append(value)
       return true
-    case 14 where name.matches(0, "content-") && name.matches(8, "length"): hasLength = true
+    case 14 where word == Word.literal("content-"):
+      let rest = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+      if Word.prefix(rest, 6) == Word.literal("length") { hasLength = true }
     default: break
     }
-    text.append(name.buffer)
-    text.append(": ")
-    text.append(value.buffer)
-    text.append("\r\n")
+    text.didWrite(line)
     return true
+  }
+
+  @inline(__always)
+  private func copy(_ bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) {
+    if let source = bytes.baseAddress, bytes.count > 0 { target.copyMemory(from: source, byteCount: bytes.count) }
   }
 
   /// Completes the text; false if the section is malformed.
@@ -130,35 +143,43 @@ final class HTTP2HeadReader {
     return true
   }
 
-  private func addPseudo(_ name: Bytes, _ value: Bytes) -> Bool {
-    // No blank, no control: these values stand in the start line.
-    if !isVisible(value) { return false }
-    switch name.count {
-    case 5 where name.matches(0, ":path"): return keep(value, &path)
-    case 7 where name.matches(0, ":method"): return keep(value, &method)
-    case 7 where name.matches(0, ":scheme"):
-      schemeIsHTTPS = value.count == 5 && value.matches(0, "https")
+  /// libnghttp2 has refused names that are none of the six.
+  private func addPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
+    if name.count < 5 { return false }
+    switch (name.count, name[2]) {
+    case (5, UInt8(ascii: "a")): return keep(value, &path)
+    case (7, UInt8(ascii: "e")): return keep(value, &method)
+    case (10, UInt8(ascii: "u")): return keep(value, &authority)
+    case (9, UInt8(ascii: "r")): return keep(value, &extendedProtocol)
+    case (7, UInt8(ascii: "c")):
+      schemeIsHTTPS = value.count == 5 && value[4] == UInt8(ascii: "s")
       return true
-    case 7 where name.matches(0, ":status"):
-      if value.count != 3 || (kind != .response && isStarted) { return false }
-      kind = .response
-      for index in 0..<3 {
-        let digit = value[index] &- 0x30
-        if digit > 9 { return false }
-        status = status &* 10 &+ Int(digit)
-      }
-      return status >= 100
-    case 9 where name.matches(0, ":protoco"): return keep(value, &extendedProtocol)
-    case 10 where name.matches(0, ":authori"): return keep(value, &authority)
+    case (7, UInt8(ascii: "t")): return takeStatus(value)
     default: return false
     }
   }
 
-  private func keep(_ value: Bytes, _ range: inout ByteRange) -> Bool {
+  private func takeStatus(_ value: UnsafeRawBufferPointer) -> Bool {
+    if value.count != 3 || isStarted || kind == .request { return false }
+    kind = .response
+    for index in 0..<3 {
+      let digit = value[index] &- 0x30
+      if digit > 9 { return false }
+      status = status &* 10 &+ Int(digit)
+    }
+    return status >= 100
+  }
+
+  /// Keeps a value that will stand in the start line: it has no blank and no control.
+  private func keep(_ value: UnsafeRawBufferPointer, _ range: inout ByteRange) -> Bool {
     if isStarted || value.count == 0 || range.count > 0 { return false }
+    let room = pseudo.writable(minimum: value.count &+ 8)
+    guard let base = room.baseAddress else { return false }
+    copy(value, to: base)
+    if !isVisible(base, value.count) { return false }
     let from = pseudo.count
-    pseudo.append(value.buffer)
-    range = ByteRange(from: from, to: pseudo.count)
+    pseudo.didWrite(value.count)
+    range = ByteRange(from: from, to: from &+ value.count)
     return true
   }
 
@@ -226,56 +247,55 @@ final class HTTP2HeadReader {
     return true
   }
 
-  /// A Host field beside `:authority` must say the same (RFC 9113 §8.3.1), and a second one is refused.
-  private func addHost(_ value: Bytes) -> Bool {
+  /// A Host field beside `:authority` must say the same (RFC 9113 §8.3.1), and a second one is refused. Its line lies
+  /// ready behind the text.
+  private func addHost(_ value: UnsafeRawBufferPointer, lineBytes: Int) -> Bool {
     if kind == .request {
       if hasHost { return false }
       hasHost = true
       if authority.count > 0 {
         let known = pseudo.readable[authority]
-        return known.count == value.count && known.elementsEqual(value.buffer)
+        return known.count == value.count && known.elementsEqual(value)
       }
+      text.append("Host: ")
+      text.append(value)
+      text.append("\r\n")
+      return true
     }
-    text.append("Host: ")
-    text.append(value.buffer)
-    text.append("\r\n")
+    text.didWrite(lineBytes)
     return true
   }
 
-  /// Field values may hold HTAB besides blanks and visible bytes, and neither at an end (RFC 9113 §8.2.1).
+  /// Field values may hold HTAB besides blanks and visible bytes, and neither at an end (RFC 9113 §8.2.1). There is a
+  /// word of memory behind the value.
   @inline(__always)
-  private func isFieldValue(_ value: Bytes) -> Bool {
-    if value.count == 0 { return true }
-    if value[0] <= 0x20 || value[value.count &- 1] <= 0x20 { return false }
+  private func isFieldValue(_ base: UnsafeMutableRawPointer, _ count: Int) -> Bool {
+    if count == 0 { return true }
+    let first = base.load(as: UInt8.self)
+    if first <= 0x20 || base.load(fromByteOffset: count &- 1, as: UInt8.self) <= 0x20 { return false }
     var index = 0
-    while index < value.count {
-      let mask = Word.controls(value.word(at: index)) & Word.prefix(.max, value.count &- index)
+    while index < count {
+      let word = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+      let mask = Word.prefix(Word.controls(word), count &- index)
       if mask == 0 {
         index &+= 8
         continue
       }
       index &+= Word.first(mask)
-      if value[index] != 0x09 { return false }
+      if base.load(fromByteOffset: index, as: UInt8.self) != 0x09 { return false }
       index &+= 1
     }
     return true
   }
 
   @inline(__always)
-  private func isVisible(_ value: Bytes) -> Bool {
+  private func isVisible(_ base: UnsafeMutableRawPointer, _ count: Int) -> Bool {
     var index = 0
-    while index < value.count {
-      let word = value.word(at: index)
-      let mask = (Word.below(word, 0x21) | Word.equal(word, to: 0x7f)) & Word.prefix(.max, value.count &- index)
-      if mask != 0 { return false }
+    while index < count {
+      let word = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+      if Word.prefix(Word.below(word, 0x21) | Word.equal(word, to: 0x7f), count &- index) != 0 { return false }
       index &+= 8
     }
     return true
   }
-}
-
-extension Bytes {
-  /// The same bytes, as the buffers take them.
-  @inline(__always)
-  var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 }

@@ -94,19 +94,22 @@ final class HTTP2HeadWriter {
 
   /// All lines but those that concern an HTTP/1 connection (RFC 9113 §8.2.2) or became pseudo-header fields.
   private func addFields(_ text: UnsafeRawBufferPointer, _ bytes: Bytes) {
-    var index = 0
-    while index < block.count {
-      let field = block[index]
-      index &+= 1
-      switch field.id {
-      case .host, .connection, .keepAlive, .proxyConnection, .transferEncoding, .upgrade, .http2Settings: continue
-      case .te:
-        if block.list(.te, contains: "trailers", bytes), index &- 1 == block.index(of: .te) { add("te", "trailers") }
-      case .cookie where field.value.count >= HTTP2HeadWriter.cookieSplitBytesMin:
-        addCookie(text[field.name], text, bytes, field.value)
-      default: add(text[field.name], text[field.value])
+    var takesTrailers = false
+    block.storage.withUnsafeBufferPointer { fields in
+      var index = 0
+      while index < block.count {
+        let field = fields[index]
+        index &+= 1
+        switch field.id {
+        case .host, .connection, .keepAlive, .proxyConnection, .transferEncoding, .upgrade, .http2Settings: continue
+        case .te: takesTrailers = true
+        case .cookie where field.value.count >= HTTP2HeadWriter.cookieSplitBytesMin:
+          addCookie(text[field.name], text, bytes, field.value)
+        default: add(text[field.name], text[field.value])
+        }
       }
     }
+    if takesTrailers, block.list(.te, contains: "trailers", bytes) { add("te", "trailers") }
   }
 
   /// One field for each pair, so that the peer's table keeps those that did not change (RFC 9113 §8.2.3).
@@ -115,16 +118,21 @@ final class HTTP2HeadWriter {
   ) {
     var from = value.start
     var index = from
-    while index &+ 1 < value.end {
-      if bytes[index] == UInt8(ascii: ";"), bytes[index &+ 1] == 0x20, index > from, index &+ 2 < value.end,
-        bytes[index &+ 2] > 0x20, bytes[index &- 1] > 0x20
+    while index < value.end {
+      let mask = Word.equal(bytes.word(at: index), to: UInt8(ascii: ";"))
+      if mask == 0 {
+        index &+= 8
+        continue
+      }
+      index &+= Word.first(mask)
+      // A crumb neither begins nor ends with a blank, and is not empty.
+      if index &+ 2 < value.end, index > from, bytes[index &+ 1] == 0x20, bytes[index &+ 2] > 0x20,
+        bytes[index &- 1] > 0x20
       {
         add(name, text[ByteRange(from: from, to: index)])
         from = index &+ 2
-        index = from
-      } else {
-        index &+= 1
       }
+      index &+= 1
     }
     add(name, text[ByteRange(from: from, to: value.end)])
   }

@@ -1,3 +1,4 @@
+import CMeshShims
 import CNghttp2
 
 /// Frame types and flags as numbers, RFC 9113 §6.
@@ -28,6 +29,13 @@ enum HTTP2Frame {
 enum HTTP2Library {
   /// Made once, read by every thread, never freed.
   nonisolated(unsafe) static let callbacks: OpaquePointer = makeCallbacks()
+
+  /// Streams, frames and copied fields come and go with every request: their memory is kept at hand.
+  static var memory: nghttp2_mem {
+    nghttp2_mem(
+      mem_user_data: nil, malloc: mesh_block_new, free: mesh_block_free, calloc: mesh_block_zeroed,
+      realloc: mesh_block_resize)
+  }
 
   static func option(_ settings: HTTP2Settings) -> OpaquePointer {
     var option: OpaquePointer?

@@ -75,7 +75,7 @@ extension HTTP2Session {
     _ frame: UnsafePointer<nghttp2_frame>, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
   ) -> Int32 {
     if reader.add(name: name, value: value) {
-      return reader.listBytes <= settings.maxHeaderListBytes * limits.headerBombFactor ? 0 : stop(.headerBomb)
+      return reader.listBytes <= sectionBytesMax ? 0 : stop(.headerBomb)
     }
     malformed(frame.pointee.hd.stream_id)
     return HTTP2Library.temporalFailure

@@ -17,6 +17,8 @@ public final class HTTP2Session {
   /// libnghttp2's session; valid until `deinit`.
   let raw: OpaquePointer
   let reader = HTTP2HeadReader()
+  /// A field section that decodes to more ends the connection.
+  let sectionBytesMax: Int
   let writer = HTTP2HeadWriter()
 
   /// Where frames are being written, during `takeOutput`; nil otherwise.
@@ -83,6 +85,7 @@ public final class HTTP2Session {
     self.settings = settings
     self.limits = limits
     ledger = HTTP2Ledger(limits, maxHeaderListBytes: settings.maxHeaderListBytes)
+    sectionBytesMax = settings.maxHeaderListBytes * limits.headerBombFactor
     announcesStreams = role == .server
     scan = HTTP2FrameScan(preface: role == .server ? HTTP2Preface.length : 0)
     self.delegate = delegate
@@ -90,12 +93,13 @@ public final class HTTP2Session {
     estimate = HTTP2WindowEstimate(
       window: settings.initialStreamWindowBytes, windowMax: settings.streamWindowBytesMax)
     var session: OpaquePointer?
+    var memory = HTTP2Library.memory
     let option = HTTP2Library.option(settings)
     defer { nghttp2_option_del(option) }
     let result =
       role == .server
-      ? nghttp2_session_server_new2(&session, HTTP2Library.callbacks, nil, option)
-      : nghttp2_session_client_new2(&session, HTTP2Library.callbacks, nil, option)
+      ? nghttp2_session_server_new3(&session, HTTP2Library.callbacks, nil, option, &memory)
+      : nghttp2_session_client_new3(&session, HTTP2Library.callbacks, nil, option, &memory)
     guard result == 0, let session else { preconditionFailure("no memory for an HTTP/2 session") }
     raw = session
     nghttp2_session_set_user_data(raw, Unmanaged.passUnretained(self).toOpaque())
