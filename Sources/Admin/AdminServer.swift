@@ -12,16 +12,18 @@ public final class AdminServer {
   /// Where it listens; the kernel's choice where the port was 0. `nil` if it has a Unix socket only.
   public private(set) var address: SocketAddress?
 
-  /// Listens at once on the address, the Unix socket or both.
+  /// Listens at once on the address, the Unix socket or both. `tls` secures the address; the Unix socket needs none.
   public init(
-    on address: SocketAddress?, unixSocket: String? = nil, options: AdminOptions = AdminOptions(),
-    source: any AdminSource
+    on address: SocketAddress?, unixSocket: String? = nil, tls: TLSServerContext? = nil,
+    options: AdminOptions = AdminOptions(), source: any AdminSource
   ) throws {
     self.source = source
     gate = try AdminGate(options, hostName: source.process.hostName)
     routes = processRoutes + metricsRoutes + nameRoutes + dtabRoutes + pageRoutes
     if let address {
-      let server = try ControlHTTPServer(on: address) { [weak self] in await self?.serve($0, isLocal: false) ?? .gone }
+      let server = try ControlHTTPServer(on: address, tls: tls) { [weak self] in
+        await self?.serve($0, isLocal: false) ?? .gone
+      }
       self.address = server.address
       servers.append(server)
     }
@@ -29,6 +31,12 @@ public final class AdminServer {
       servers.append(
         try ControlHTTPServer(unixSocket: unixSocket) { [weak self] in await self?.serve($0, isLocal: true) ?? .gone })
     }
+  }
+
+  /// Secures connections that are accepted from now on.
+  public func secure(_ tls: TLSServerContext) {
+    // The Unix socket has no address and no TLS.
+    for server in servers where server.address != nil { server.tls = tls }
   }
 
   /// Watches end at once, other responses within the time given.

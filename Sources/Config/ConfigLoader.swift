@@ -5,10 +5,11 @@ public enum ConfigLoader {
   ///   - name: of the file, for messages.
   ///   - environment: the value of a variable, `nil` if it is not set.
   ///   - readFile: the contents of the file at a path, for `${file:PATH}`; its error is shown with `description`.
+  ///   - inspectFiles: looks at the files that a configuration without errors names.
   /// - Returns: the configuration unless there is an error, and all problems in the order of the file.
   public static func load(
     text: String, name: String = "configuration", environment: @escaping (String) -> String?,
-    readFile: @escaping (String) throws -> String
+    readFile: @escaping (String) throws -> String, inspectFiles: (Configuration) -> [FileProblem] = { _ in [] }
   ) -> (configuration: Configuration?, diagnostics: [Diagnostic]) {
     let root: YAMLNode?
     do throws(YAMLProblem) {
@@ -29,7 +30,29 @@ public enum ConfigLoader {
     var configuration = KeyTables.document.decode(root, .root, &decoding)
     configuration?.maskedValues = decoding.masked
     if let configuration { decoding.check(configuration) }
+    // Only of a configuration that could be used are the indices those of the file.
+    if let configuration, !decoding.diagnostics.hasErrors {
+      for problem in inspectFiles(configuration) {
+        decoding.report(problem.severity, .file, at: problem.keyPath, problem.message, remedy: problem.remedy)
+      }
+    }
     let diagnostics = decoding.report
     return (diagnostics.hasErrors ? nil : configuration, diagnostics)
+  }
+}
+
+/// What is wrong with a file that a key names.
+public struct FileProblem: Sendable, Equatable {
+  public var severity: Diagnostic.Severity
+  /// Of the key, such as `routers[0].servers[0].tls.certPath`.
+  public var keyPath: String
+  public var message: String
+  public var remedy: String
+
+  public init(_ severity: Diagnostic.Severity, at keyPath: String, _ message: String, remedy: String) {
+    self.severity = severity
+    self.keyPath = keyPath
+    self.message = message
+    self.remedy = remedy
   }
 }

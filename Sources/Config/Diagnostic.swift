@@ -28,6 +28,7 @@ public struct Diagnostic: Sendable, Equatable {
     case conflict = "conflict"
     case exposure = "exposure"
     case durability = "durability"
+    case file = "file"
     case tooMany = "too-many"
   }
 

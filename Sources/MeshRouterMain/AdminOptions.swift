@@ -9,12 +9,19 @@ struct AdminOptions: ParsableArguments {
 
   @Option(
     help: """
-      The admin server: http://HOST:PORT or unix:PATH. By default the variable MESHROUTER_ADMIN, else \(standard).
+      The admin server: http://HOST:PORT, https://HOST:PORT or unix:PATH. By default the variable MESHROUTER_ADMIN, else \(standard).
       """)
   var admin: String?
 
   @Option(help: "File with the admin server's token. By default the variable MESHROUTER_TOKEN has the token itself.")
   var tokenFile: String?
+
+  @Option(
+    help: """
+      PEM file of the roots that vouch for an https admin server. By default the variable MESHROUTER_CA, else the \
+      system's.
+      """)
+  var ca: String?
 
   var address: String {
     admin ?? Host.environment("MESHROUTER_ADMIN").flatMap { $0.isEmpty ? nil : $0 } ?? Self.standard
@@ -54,17 +61,36 @@ struct AdminOptions: ParsableArguments {
     _ method: String, _ path: String, _ fields: ControlHeaders, _ body: String?
   ) throws -> ControlClientResponse {
     let location = try AdminLocation(address)
+    var security: ControlHTTPClient.Security?
+    if let name = location.securedName { security = try secured(expecting: name) }
+    let proof = security
     do {
       return try ControlActor.runBlocking {
-        let client = ControlHTTPClient(to: try await location.target(), host: location.host)
+        let client = ControlHTTPClient(to: try await location.target(), host: location.host, security: proof)
         return try await client.request(method, path, headers: fields, body: body.map { Array($0.utf8) })
       }
+    } catch ControlHTTPError.handshake(_, let error) {
+      throw CommandFailure(
+        .unreachable, "\(address): \(error)", "Name the roots that vouch for it by --ca FILE, and it by its own name.")
     } catch let error as ControlHTTPError {
       throw CommandFailure(
         .unreachable, "\(error)", "Is the router running? Its admin server is where admin.ip and admin.port say;",
         "name another one by --admin http://HOST:PORT or the variable MESHROUTER_ADMIN.")
     } catch let error as ResolverError {
       throw CommandFailure(.unreachable, "\(address): \(error)")
+    }
+  }
+}
+
+extension AdminOptions {
+  private func secured(expecting name: String) throws(CommandFailure) -> ControlHTTPClient.Security {
+    var options = TLSClientContext.Options()
+    let file = ca ?? Host.environment("MESHROUTER_CA").flatMap { $0.isEmpty ? nil : $0 }
+    if let file { options.trust = .files([file]) }
+    do throws(TLSLoadError) {
+      return ControlHTTPClient.Security(try TLSClientContext(options), expectedName: name)
+    } catch {
+      throw CommandFailure(.usage, "\(error)")
     }
   }
 }
@@ -77,17 +103,17 @@ struct AdminLocation: Sendable {
   }
 
   private let place: Place
+  private let isSecured: Bool
 
-  /// Accepts `http://HOST[:PORT][/]`, `HOST:PORT` and `unix:PATH`.
+  /// Accepts `http://HOST[:PORT][/]`, `https://` with the same, `HOST:PORT` and `unix:PATH`.
   init(_ text: String) throws(CommandFailure) {
     if text.hasPrefix("unix:") {
       place = .unixSocket(String(text.dropFirst(5)))
+      isSecured = false
       return
     }
-    if text.hasPrefix("https://") {
-      throw CommandFailure(.usage, "\(text): the admin server speaks http, not https")
-    }
-    var rest = text.hasPrefix("http://") ? text.dropFirst(7) : Substring(text)
+    isSecured = text.hasPrefix("https://")
+    var rest = isSecured ? text.dropFirst(8) : text.hasPrefix("http://") ? text.dropFirst(7) : Substring(text)
     if rest.hasSuffix("/") { rest.removeLast() }
     let closing = rest.lastIndex(of: "]")
     let colon = rest.lastIndex(of: ":").flatMap { colon in closing.map { colon > $0 } ?? true ? colon : nil }
@@ -99,6 +125,12 @@ struct AdminLocation: Sendable {
         .usage, "\"\(text)\" is no address of an admin server", "Write http://HOST:PORT or unix:PATH.")
     }
     place = .host(String(host), port)
+  }
+
+  /// What the server's certificate must be for; `nil`: clear text.
+  var securedName: String? {
+    guard isSecured, case .host(let host, _) = place else { return nil }
+    return host
   }
 
   /// For the Host field.

@@ -1,4 +1,5 @@
 import Config
+import MeshRouter
 import Net
 
 /// A configuration as the commands read it: its text, what is wrong with it, and the value where nothing is.
@@ -17,7 +18,8 @@ struct ConfigurationInput {
     self.text = text
     (configuration, diagnostics) = ConfigLoader.load(
       text: text, name: name, environment: environment,
-      readFile: { path in String(decoding: try FileSystem.read(path), as: UTF8.self) })
+      readFile: { path in String(decoding: try FileSystem.read(path), as: UTF8.self) },
+      inspectFiles: TLSAssembly.inspect)
   }
 
   /// `nil` reads the standard path; `-` standard input.

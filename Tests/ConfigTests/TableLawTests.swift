@@ -174,7 +174,7 @@ struct TableLawTests {
   func roundTrip() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     var whole = 0
-    for round in 0..<150 {
+    for round in 0..<250 {
       var maker = DocumentMaker(random: SeededRandom(seed: seed &+ UInt64(round)))
       let document = maker.value(KeyTables.document.shape, "")
       let text = round % 2 == 0 ? document.prettyText : document.compactText
@@ -198,7 +198,7 @@ struct TableLawTests {
   @Test("a mapping where a single value belongs is one error, at exactly its key, and the schema refuses it too")
   func spoiled() {
     let seed = UInt64.random(in: 0...UInt64.max)
-    for round in 0..<150 {
+    for round in 0..<250 {
       var probe = DocumentMaker(random: SeededRandom(seed: seed &+ UInt64(round)))
       _ = probe.value(KeyTables.document.shape, "")
       var maker = DocumentMaker(

@@ -79,10 +79,10 @@ struct SmallPartsTests {
     "an admin server's address is read in each of its forms",
     arguments: [
       ("http://127.0.0.1:9990", "127.0.0.1:9990"), ("http://node-17/", "node-17:9990"), ("node:1", "node:1"),
-      ("http://[::1]:7", "[::1]:7"), ("http://[::1]", "[::1]:9990"),
+      ("https://node:7", "node:7"), ("http://[::1]:7", "[::1]:7"), ("http://[::1]", "[::1]:9990"),
     ])
   func locations(text: String, host: String) throws { #expect(try AdminLocation(text).host == host) }
 
-  @Test("what is no address of an admin server is refused", arguments: ["https://a", "http://a/b", "http://:1", "a:x"])
+  @Test("what is no address of an admin server is refused", arguments: ["https://", "http://a/b", "http://:1", "a:x"])
   func badLocations(text: String) { #expect(throws: CommandFailure.self) { try AdminLocation(text) } }
 }

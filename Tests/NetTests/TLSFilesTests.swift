@@ -76,7 +76,7 @@ import Testing
   func expired() throws {
     let context = try TLSServerContext(.init(certificates: [files.files("expired")]))
     #expect(context.warnings.count == 1)
-    #expect(context.warnings.first?.contains("the certificate CN=expired,O=Mesh expired on 20") == true)
+    #expect(context.warnings.first?.message.contains("the certificate CN=expired,O=Mesh expired on 20") == true)
     #expect(try TLSServerContext(.init(certificates: [files.files("web")])).warnings == [])
   }
 

@@ -148,6 +148,7 @@ extension Diagnostic.Rule {
     case .conflict: "Labels, prefixes and addresses are unique."
     case .exposure: "What others can reach is protected."
     case .durability: "Edits outlive the process."
+    case .file: "Files which are named exist, and hold what they should."
     case .tooMany: "The report is complete."
     }
   }

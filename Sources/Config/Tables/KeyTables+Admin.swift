@@ -17,7 +17,9 @@ extension KeyTables {
         "The admin server has a thread of its own, apart from the workers."),
       .ignored("httpIdentifierPort", .integer(0...65_535), "meshrouter why URL shows how a request is identified."),
       .ignored("socketOptions", .map(.text("anything")), "The admin server's sockets need no options."),
-      .refused("tls", "Listen on loopback or on socketPath, and let a TLS proxy stand before it."),
+      Key(
+        "tls", \.tls, .optional(serverTLS(isAdmin: true).codec), defaultNote: "none",
+        "Speak TLS on the address; the Unix socket needs none."),
     ])
 
   static let security = ObjectTable<Configuration.Admin.Security>(

@@ -24,11 +24,14 @@ extension KeyTables {
           unsupported: ["io.l5d.static": "Write the settings of all clients here, without \"configs\"."]),
         "The same settings for all clients."),
       .refused("configs", "Write the settings of all clients here."),
-      .refused("tls", "Endpoints are spoken to in clear text only."),
+      Key("tls", \.tls, .optional(clientTLS.codec), defaultNote: "none", "Speak TLS to endpoints."),
       .ignored(
         "failureAccrual", .map(.text("anything")), "Endpoints are not ejected; the balancer avoids slow ones."),
       .ignored("failFast", .boolean, "Endpoints are not ejected."),
-      .ignored("forwardClientCert", .boolean, say: nil, "There are no client certificates."),
+      Key(
+        "forwardClientCert", \.forwardClientCert, .boolean,
+        "Tell endpoints the caller's verified certificate in `x-forwarded-client-cert`. One that a caller sent is taken"
+          + " off in any case."),
       .ignored("requestAuthorizers", .list(.map(.text("anything"))), "Requests are not authorised."),
     ] + http2())
 

@@ -34,7 +34,7 @@ extension KeyTables {
       Key(
         "maxConcurrentStreamsPerConnection", \.maxConcurrentStreamsPerConnection, .integer(1...1_000_000),
         "HTTP/2: streams one connection may have open; beyond: REFUSED_STREAM."),
-      .refused("tls", "Listen on loopback, and let a TLS proxy stand before it."),
+      Key("tls", \.tls, .optional(serverTLS().codec), defaultNote: "none", "Speak TLS."),
     ] + http2(),
     finish: { server, written, _, _ in
       if !written.contains("clearContext") {

@@ -10,6 +10,8 @@ extension Configuration {
     public var security = Security()
     /// Time active requests get to end after SIGTERM, SIGINT or `POST /admin/shutdown`.
     public var shutdownGraceMilliseconds = 10_000
+    /// `nil`: clear text.
+    public var tls: ServerTLS?
 
     public init() {}
 

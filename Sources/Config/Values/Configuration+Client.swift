@@ -12,6 +12,10 @@ extension Configuration {
     /// What endpoints speak; by default h2 for routers with `protocol: h2`, else h1.
     public var `protocol` = ClientProtocol.h1
     public var http2 = HTTP2()
+    /// `nil`: clear text.
+    public var tls: ClientTLS?
+    /// Endpoints are told the caller's certificate.
+    public var forwardClientCert = false
 
     public init() {}
 

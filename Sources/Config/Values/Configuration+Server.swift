@@ -24,6 +24,8 @@ extension Configuration {
     public var http2 = HTTP2()
     /// Streams which one HTTP/2 connection may have open.
     public var maxConcurrentStreamsPerConnection = 1_000
+    /// `nil`: clear text.
+    public var tls: ServerTLS?
 
     public init() {}
 

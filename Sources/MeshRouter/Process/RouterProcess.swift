@@ -34,6 +34,7 @@ public final class RouterProcess {
   private var admin: RouterAdmin?
   private var adminServer: AdminServer?
   private let processMetrics: ProcessMetrics
+  private let tls: TLSContexts
   /// Where the admin server listens.
   public var adminAddress: SocketAddress? { adminServer?.address }
 
@@ -65,7 +66,9 @@ public final class RouterProcess {
     let admin = RouterAdmin(self)
     self.admin = admin
     adminServer = try AdminServer(
-      on: address, unixSocket: settings.socketPath, options: AdminOptions(settings), source: admin)
+      on: address, unixSocket: settings.socketPath, tls: tls.admin?.context, options: AdminOptions(settings),
+      source: admin)
+    tls.onAdmin = { [weak self] in self?.adminServer?.secure($0) }
   }
 
   private init(_ configuration: Configuration, store: any DtabStore) throws {
@@ -76,6 +79,8 @@ public final class RouterProcess {
     metrics = MetricsRegistry(workers: workerCount, seriesMax: configuration.metrics.maxSeries)
     namers = try NamerAssembly.registry(configuration)
     processMetrics = ProcessMetrics(metrics, namers: namers)
+    tls = try TLSContexts(configuration, metrics: metrics)
+    try tls.refuseUnserved()
     control = try Mailbox()
     let logs = try configuration.routers.map { router in
       try router.httpAccessLog.map {
@@ -167,6 +172,7 @@ public final class RouterProcess {
       while drained.count < workerCount, Clock.now < deadline { try? await ControlActor.sleep(milliseconds: 10) }
       for mailbox in mailboxes { mailbox.send(.stop) }
       housekeeping?.cancel()
+      tls.close()
       await adminServer?.close()
     }
   }
@@ -179,7 +185,7 @@ public final class RouterProcess {
   /// What an operator should mend, a sentence each.
   var problems: [String] {
     store.problems.map { $0.namespace.isEmpty ? $0.message : "dtab \($0.namespace): \($0.message)" }
-      + tables.compactMap(\.fileProblem)
+      + tables.compactMap(\.fileProblem) + tls.problems
       + namers.states().compactMap { state in state.lastError.map { "namer \(state.prefix): \($0)" } }
   }
 

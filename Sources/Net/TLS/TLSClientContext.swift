@@ -28,7 +28,7 @@ public final class TLSClientContext: @unchecked Sendable {
   public let options: Options
   /// The own certificate with its file.
   public let certificates: [(file: String, certificate: TLSCertificate)]
-  public let warnings: [String]
+  public let warnings: [TLSLoadError]
   /// Unique in the process.
   let id: UInt64
   private let context: OpaquePointer

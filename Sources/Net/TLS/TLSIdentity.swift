@@ -10,8 +10,8 @@ struct TLSIdentity: ~Copyable {
   let certificate: TLSCertificate
   /// EVP_PKEY_RSA and so on: a context holds one certificate of each.
   let keyType: Int32
-  /// What is odd but no reason to refuse them, a sentence each.
-  let warnings: [String]
+  /// What is odd but no reason to refuse them.
+  let warnings: [TLSLoadError]
 
   init(_ files: TLSIdentityFiles) throws(TLSLoadError) {
     var chain = try TLSFiles.certificates(files.certificate)
@@ -27,19 +27,22 @@ struct TLSIdentity: ~Copyable {
         file: files.key, "the key does not belong to the certificate \(certificate.subject) in \(files.certificate)",
         remedy: "Name the key that the certificate was made with; the certificate must come first in its file.")
     }
-    var warnings: [String] = []
+    var warnings: [TLSLoadError] = []
     let now = Int64(mesh_wall_nanoseconds() / 1_000_000_000)
     for (index, entry) in chain.enumerated() {
       let info = index == 0 ? certificate : TLSCertificate(entry)
-      let file = files.certificate
       if info.notAfter < now {
         warnings.append(
-          "\(file): the certificate \(info.subject) expired on \(TLSCertificate.date(info.notAfter)): peers refuse it."
-            + " Renew it.")
+          TLSLoadError(
+            file: files.certificate,
+            "the certificate \(info.subject) expired on \(TLSCertificate.date(info.notAfter)): peers refuse it",
+            remedy: "Renew it; a changed file comes into use by itself."))
       } else if info.notBefore > now {
         warnings.append(
-          "\(file): the certificate \(info.subject) is not valid before \(TLSCertificate.date(info.notBefore)). Look at"
-            + " this host's clock.")
+          TLSLoadError(
+            file: files.certificate,
+            "the certificate \(info.subject) is not valid before \(TLSCertificate.date(info.notBefore))",
+            remedy: "Look at this host's clock."))
       }
     }
     isTaken = true

@@ -49,7 +49,7 @@ public final class TLSServerContext: @unchecked Sendable {
   /// The certificates with their files, in the order of the options.
   public let certificates: [(file: String, certificate: TLSCertificate)]
   /// What an operator should know: certificates that have expired and the like.
-  public let warnings: [String]
+  public let warnings: [TLSLoadError]
   let ticketKeys: TLSTicketKeys
   private let entries: [Entry]
   let allowList: TLSAllowList?
@@ -61,7 +61,7 @@ public final class TLSServerContext: @unchecked Sendable {
     precondition(!options.certificates.isEmpty, "a server without a certificate")
     var entries: [Entry] = []
     var certificates: [(file: String, certificate: TLSCertificate)] = []
-    var warnings: [String] = []
+    var warnings: [TLSLoadError] = []
     var isDone = false
     defer { if !isDone { for item in entries { SSL_CTX_free(item.context) } } }
     for files in options.certificates {

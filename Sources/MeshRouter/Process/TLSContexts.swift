@@ -1,0 +1,112 @@
+import Config
+import Logging
+import Net
+import Telemetry
+
+/// All TLS contexts of a process, each following its files. Connections that are open keep the one they began with.
+@ControlActor
+public final class TLSContexts {
+  public typealias ServerWatcher = TLSCertificateWatcher<TLSServerContext>
+  public typealias ClientWatcher = TLSCertificateWatcher<TLSClientContext>
+
+  /// `nil`: clear text.
+  private(set) var admin: ServerWatcher?
+  /// By router and server, in the order of the configuration; `nil`: clear text.
+  private(set) var servers: [[ServerWatcher?]] = []
+  /// By router; `nil`: clear text.
+  private(set) var clients: [ClientWatcher?] = []
+  /// Told of each context that comes into use after the start.
+  var onAdmin: @ControlActor (TLSServerContext) -> Void = { _ in }
+  var onServer: @ControlActor (_ router: Int, _ server: Int, TLSServerContext) -> Void = { _, _, _ in }
+  var onClient: @ControlActor (_ router: Int, TLSClientContext) -> Void = { _, _ in }
+  private let metrics: MetricsRegistry
+  private var shown: [(file: String, subject: String)] = []
+  private let log = Logger(label: "tls")
+
+  /// Reads all files; throws `TLSLoadError`.
+  init(_ configuration: Configuration, metrics: MetricsRegistry) throws {
+    self.metrics = metrics
+    admin = try configuration.admin.tls.flatMap { tls in
+      guard tls.enabled else { return nil }
+      var options = TLSAssembly.options(tls)
+      options.applications = [.http11]
+      return try server(options) { [weak self] in self?.onAdmin($0) }
+    }
+    for (index, router) in configuration.routers.enumerated() {
+      servers.append(
+        try router.servers.enumerated().map { position, settings in
+          guard let tls = settings.tls, tls.enabled else { return nil }
+          return try server(TLSAssembly.options(tls)) { [weak self] in self?.onServer(index, position, $0) }
+        })
+      clients.append(
+        try router.client.tls.flatMap { tls in
+          guard tls.enabled else { return nil }
+          let options = TLSAssembly.options(tls, applications: TLSAssembly.applications(router.client.protocol))
+          return try ClientWatcher(
+            client: options,
+            onChange: { [weak self] context in
+              self?.onClient(index, context)
+              self?.changed()
+            }, onProblem: { [weak self] in self?.kept($0) })
+        })
+    }
+    show()
+  }
+
+  /// Connections of routers are in clear text so far, and clear text on a port that is meant to be secure is worse than
+  /// no service.
+  func refuseUnserved() throws {
+    guard !servers.joined().compactMap({ $0 }).isEmpty || !clients.compactMap({ $0 }).isEmpty else { return }
+    throw TLSLoadError(
+      "servers[].tls and client.tls are not served by this version", remedy: "Use admin.tls, or leave them out.")
+  }
+
+  private func server(
+    _ options: TLSServerContext.Options, onChange: @escaping @ControlActor (TLSServerContext) -> Void
+  ) throws -> ServerWatcher {
+    try ServerWatcher(
+      server: options,
+      onChange: { [weak self] context in
+        onChange(context)
+        self?.changed()
+      }, onProblem: { [weak self] in self?.kept($0) })
+  }
+
+  private var serverWatchers: [ServerWatcher] { (admin.map { [$0] } ?? []) + servers.joined().compactMap { $0 } }
+  private var clientWatchers: [ClientWatcher] { clients.compactMap { $0 } }
+
+  /// Why files as they are now are not in use, a sentence each.
+  var problems: [String] {
+    (serverWatchers.compactMap(\.problem) + clientWatchers.compactMap(\.problem)).map { "TLS: \($0)" }
+  }
+
+  /// Those in use, with their files.
+  var certificates: [(file: String, certificate: TLSCertificate)] {
+    serverWatchers.flatMap(\.context.certificates) + clientWatchers.flatMap(\.context.certificates)
+  }
+
+  func close() {
+    for watcher in serverWatchers { watcher.close() }
+    for watcher in clientWatchers { watcher.close() }
+  }
+
+  private func changed() {
+    log.notice("certificates changed", metadata: ["inUse": "\(certificates.map(\.file).joined(separator: " "))"])
+    show()
+  }
+
+  private func kept(_ problem: TLSLoadError) {
+    log.error("certificates changed and cannot be used; the old ones stay", metadata: ["problem": "\(problem)"])
+  }
+
+  private func show() {
+    for (file, subject) in shown { metrics.removeControl(.certificateNotAfter, file, subject) }
+    shown = certificates.map { ($0.file, $0.certificate.subject) }
+    for (file, certificate) in certificates {
+      metrics.control(.certificateNotAfter, file, certificate.subject).value = Double(certificate.notAfter)
+    }
+    for warning in serverWatchers.flatMap(\.context.warnings) + clientWatchers.flatMap(\.context.warnings) {
+      log.warning("\(warning)")
+    }
+  }
+}
