@@ -60,6 +60,7 @@ extension HTTP2Session {
       case NGHTTP2_HCAT_RESPONSE: .response
       default: .trailers
       }
+    let reader = beginSection()
     reader.begin(kind, streamID: frame.pointee.hd.stream_id, limit: settings.maxHeaderListBytes)
     if kind == .request { lastRequestID = frame.pointee.hd.stream_id }
     if kind == .request, streamCount >= settings.maxConcurrentStreams || heldHeadBytes > limits.heldHeadBytesMax {
@@ -74,10 +75,12 @@ extension HTTP2Session {
   func field(
     _ frame: UnsafePointer<nghttp2_frame>, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
   ) -> Int32 {
+    guard let reader else { return HTTP2Library.callbackFailure }
     if reader.add(name: name, value: value) {
       return reader.listBytes <= sectionBytesMax ? 0 : stop(.headerBomb)
     }
     malformed(frame.pointee.hd.stream_id)
+    endSection()
     return HTTP2Library.temporalFailure
   }
 
@@ -142,15 +145,15 @@ extension HTTP2Session {
 
   /// A header section is complete and its fields make sense together.
   private func sectionEnds(_ id: Int32, endStream: Bool) {
-    guard reader.streamID == id else { return }
-    defer { reader.end() }
+    guard let reader, reader.streamID == id else { return }
+    defer { endSection() }
     if reader.isRefused { return }
     if reader.isTooLarge, let abuse = ledger.headTooLarge(at: now.nanoseconds) {
       fault = HTTP2Failure(abuse)
       return
     }
     if !reader.finish(endStream: endStream) { return malformed(id) }
-    if reader.kind == .request { return requestComes(id, endStream: endStream) }
+    if reader.kind == .request { return requestComes(reader, id, endStream: endStream) }
     guard let stream = stream(id) else { return }
     stream._withUnsafeGuaranteedRef { stream in
       if stream.isReset { return }
@@ -171,7 +174,7 @@ extension HTTP2Session {
     }
   }
 
-  private func requestComes(_ id: Int32, endStream: Bool) {
+  private func requestComes(_ reader: HTTP2HeadReader, _ id: Int32, endStream: Bool) {
     let stream = delegate.newStream()
     attach(stream, id: id)
     nghttp2_session_set_stream_user_data(raw, id, Unmanaged.passUnretained(stream).toOpaque())

@@ -15,13 +15,22 @@ extension HTTP2Session {
     if stream.remoteEnded || stream.isReset { return }
     nghttp2_session_consume_stream(raw, stream.id, count)
     stream.consumedBytes &+= count
-    if stream.consumedBytes >= stream.receiveWindowBytes / 2 { growWindow(stream) }
+    if stream.consumedBytes >= stream.receiveWindowBytes / 2 { halfUsed(stream) }
   }
 
-  /// A reader has used up half of its window: it gets the estimated one, and the estimate is looked at again.
+  /// The estimate is looked at again when a reader has used up half of its window; who has used up all gets what it says.
+  private func halfUsed(_ stream: HTTP2Stream) {
+    if estimate.shouldPing(at: now) {
+      sampled = Unmanaged.passUnretained(stream)
+      submitPing(HTTP2Session.estimatePing)
+    }
+    if stream.consumedBytes >= stream.receiveWindowBytes {
+      stream.consumedBytes = 0
+      growWindow(stream)
+    }
+  }
+
   private func growWindow(_ stream: HTTP2Stream) {
-    stream.consumedBytes = 0
-    if estimate.shouldPing(at: now) { submitPing(HTTP2Session.estimatePing) }
     let growth = estimate.window &- stream.receiveWindowBytes
     if growth <= 0 || grownBytes &+ growth > settings.receiveBufferBytesMax { return }
     if nghttp2_session_set_local_window_size(
@@ -60,7 +69,10 @@ extension HTTP2Session {
 
   /// The round trip of the estimate's PING is over.
   func estimateAcked() {
-    if estimate.acked(at: now), estimate.window > connectionWindow { setConnectionWindow(estimate.window) }
+    guard estimate.acked(at: now) else { return }
+    if estimate.window > connectionWindow { setConnectionWindow(estimate.window) }
+    // Whose reading showed it need not wait until its window is used up again.
+    sampled?._withUnsafeGuaranteedRef { if !$0.remoteEnded && !$0.isReset { growWindow($0) } }
   }
 
   /// Payload of the estimate's own PINGs.

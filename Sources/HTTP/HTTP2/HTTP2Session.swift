@@ -16,10 +16,12 @@ public final class HTTP2Session {
 
   /// libnghttp2's session; valid until `deinit`.
   let raw: OpaquePointer
-  let reader = HTTP2HeadReader()
+  private let workshop: HTTP2Workshop
+  /// Of the field section that is coming in.
+  private(set) var reader: HTTP2HeadReader?
   /// A field section that decodes to more ends the connection.
   let sectionBytesMax: Int
-  let writer = HTTP2HeadWriter()
+  var writer: HTTP2HeadWriter { workshop.writer }
 
   /// Where frames are being written, during `takeOutput`; nil otherwise.
   var output: Unmanaged<ByteBuffer>?
@@ -45,6 +47,8 @@ public final class HTTP2Session {
   /// The peer still has to be told how many streams it may open.
   private var announcesStreams: Bool
   var estimate: HTTP2WindowEstimate
+  /// The open stream whose reader made us look at the estimate last.
+  var sampled: Unmanaged<HTTP2Stream>?
   /// Bytes of body given to the delegate and not consumed, all streams together.
   public internal(set) var unconsumedBytes = 0
   /// Credit of the connection that is withheld because too much is unconsumed.
@@ -79,8 +83,9 @@ public final class HTTP2Session {
 
   public init(
     role: HTTP2Role, settings: HTTP2Settings = HTTP2Settings(), limits: HTTP2Limits = HTTP2Limits(),
-    delegate: any HTTP2Delegate
+    workshop: HTTP2Workshop = HTTP2Workshop(), delegate: any HTTP2Delegate
   ) {
+    self.workshop = workshop
     self.role = role
     self.settings = settings
     self.limits = limits
@@ -253,6 +258,25 @@ public final class HTTP2Session {
   }
 }
 
+// Field sections.
+extension HTTP2Session {
+  /// The reader for a section that begins.
+  func beginSection() -> HTTP2HeadReader {
+    // One that libnghttp2 gave up in the middle may be left.
+    if let reader { return reader }
+    let reader = workshop.takeReader()
+    self.reader = reader
+    return reader
+  }
+
+  func endSection() {
+    guard let reader else { return }
+    self.reader = nil
+    reader.end()
+    workshop.giveBack(reader)
+  }
+}
+
 // Streams.
 extension HTTP2Session {
   /// Takes `stream` into the list of open ones and holds on to it.
@@ -269,6 +293,7 @@ extension HTTP2Session {
   /// Lets `stream` go, as the last thing that happens to it.
   func close(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
     let link = Unmanaged.passUnretained(stream)
+    if sampled?.toOpaque() == link.toOpaque() { sampled = nil }
     if let previous = stream.previous {
       previous._withUnsafeGuaranteedRef { $0.next = stream.next }
     } else {

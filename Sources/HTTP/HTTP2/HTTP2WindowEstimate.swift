@@ -1,7 +1,7 @@
 import MeshBase
 
-/// How large a window must be so that a sender is never kept waiting: bytes that arrive during one round trip, doubled
-/// as long as they fill the window.
+/// How large a window must be so that a sender is never kept waiting: doubled as long as what arrives during one round
+/// trip comes near to half of it.
 ///
 /// A PING marks the round trip. One is sent only when a reader has used up half a window, none is sent once the window
 /// is as large as allowed, and while windows do not fill the gap between two grows to `gapNanosecondsMax`, so that a
@@ -39,7 +39,8 @@ struct HTTP2WindowEstimate {
   mutating func acked(at now: MonotonicInstant) -> Bool {
     if !isSampling { return false }
     isSampling = false
-    if sample >= window / 3 * 2 {
+    // The other half was under way when the PING went out, so a window that keeps the sender waiting shows at least that.
+    if sample >= window / 5 * 2 {
       window = min(windowMax, max(window, sample) * 2)
       gap = 0
       nextAt = now
