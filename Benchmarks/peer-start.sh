@@ -6,7 +6,11 @@
 set -e
 scenario=$1 port=$2
 shift 2
-case "$BENCH_FRONT" in h1 | h2c) ;; *) exit 3 ;; esac
+case "$BENCH_FRONT" in
+  h1 | h2c) tls= ;;
+  tls) tls="tls: {certPath: $BENCH_CERT, keyPath: $BENCH_KEY}" ;;
+  *) exit 3 ;;
+esac
 case "$BENCH_BACK" in h1) protocol=http ;; h2c) protocol=h2 ;; *) exit 3 ;; esac
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 binary=${MESHROUTER:-$here/.build/release/meshrouter}
@@ -25,5 +29,6 @@ routers:
   dtab: /svc/* => /#/io.l5d.fs/web
   servers:
   - port: $port
+    $tls
 C
 exec "$binary" run "$BENCH_TMP/meshrouter.yaml"

@@ -23,6 +23,9 @@ public enum Reason: String, CaseIterable, Sendable {
   case connectTimeout = "connect.timeout"
   case connectUnreachable = "connect.unreachable"
   case connectNoDescriptors = "connect.no_fds"
+  case tlsFailed = "tls.failed"
+  case tlsClosed = "tls.closed"
+  case tlsTimeout = "tls.timeout"
   case relayResetByServer = "relay.reset_by_server"
   case relayResetByClient = "relay.reset_by_client"
   case relayRefused = "relay.refused"
@@ -52,11 +55,11 @@ extension Reason {
     case .relayResetByClient, .relayTooSlowReader: 499
     case .decodeUnsupported: 501
     case .bindNeg, .bindFail, .bindNamerError, .bindTooDeep, .bindTooManyNodes: 502
-    case .connectRefused, .connectUnreachable, .relayResetByServer, .relayBadResponse: 502
+    case .connectRefused, .connectUnreachable, .tlsFailed, .tlsClosed, .relayResetByServer, .relayBadResponse: 502
     case .bindTimeout, .pickNoEndpoints, .pickOverload, .connectNoDescriptors, .relayRefused, .serverDraining,
       .serverMaxConnections:
       503
-    case .connectTimeout, .relayIdleTimeout, .outcomeAttemptTimeout, .outcomeTotalTimeout: 504
+    case .connectTimeout, .tlsTimeout, .relayIdleTimeout, .outcomeAttemptTimeout, .outcomeTotalTimeout: 504
     }
   }
 
@@ -67,8 +70,9 @@ extension Reason {
       .caller
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints: .cluster
     case .pickOverload, .connectNoDescriptors, .serverDraining, .serverMaxConnections, .loopViaLimit: .router
-    case .connectRefused, .connectTimeout, .connectUnreachable, .relayResetByServer, .relayRefused, .relayBadResponse,
-      .relayIdleTimeout, .outcomeAttemptTimeout, .outcomeTotalTimeout:
+    case .connectRefused, .connectTimeout, .connectUnreachable, .tlsFailed, .tlsClosed, .tlsTimeout,
+      .relayResetByServer, .relayRefused, .relayBadResponse, .relayIdleTimeout, .outcomeAttemptTimeout,
+      .outcomeTotalTimeout:
       .backend
     }
   }
@@ -78,8 +82,8 @@ extension Reason {
   public var neverProcessed: Bool {
     switch self {
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints,
-      .pickOverload, .connectRefused, .connectTimeout, .connectUnreachable, .connectNoDescriptors, .relayRefused,
-      .serverDraining, .serverMaxConnections:
+      .pickOverload, .connectRefused, .connectTimeout, .connectUnreachable, .connectNoDescriptors, .tlsFailed,
+      .tlsClosed, .tlsTimeout, .relayRefused, .serverDraining, .serverMaxConnections:
       true
     default: false
     }
@@ -112,6 +116,9 @@ extension Reason {
     case .connectTimeout: "The endpoint did not accept the connection within the connect time-out."
     case .connectUnreachable: "There is no route to the endpoint's address."
     case .connectNoDescriptors: "The router has no file descriptors left to connect with."
+    case .tlsFailed: "The endpoint and the router did not agree on TLS; the answer's body says why."
+    case .tlsClosed: "The endpoint closed the connection during the TLS handshake."
+    case .tlsTimeout: "The TLS handshake with the endpoint did not end within the connect time-out."
     case .relayResetByServer: "The endpoint closed the connection before a whole response had arrived."
     case .relayResetByClient: "The caller went away before the response was complete."
     case .relayRefused: "The endpoint refused the HTTP/2 stream without processing it, each time it was tried."
@@ -171,6 +178,13 @@ extension Reason {
       ]
     case .connectTimeout: ["Look for a firewall or an overloaded host.", "Raise `client.connectTimeoutMs`."]
     case .connectNoDescriptors: ["Raise the limit: `ulimit -n 65536`, or LimitNOFILE= in the unit."]
+    case .tlsFailed, .tlsClosed:
+      [
+        "Compare what the endpoint shows with `client.tls`: openssl s_client -connect HOST:PORT -servername NAME",
+        "Does the endpoint speak TLS on that port, and does it ask for a client certificate?",
+      ]
+    case .tlsTimeout:
+      ["Look for an endpoint that does not speak TLS, or is overloaded.", "Raise `client.connectTimeoutMs`."]
     case .relayResetByServer: ["Look at the endpoint's log: it crashed, restarted or closed an idle connection."]
     case .relayRefused:
       ["Is the endpoint shutting down, or at its limit of streams? Its log says; others of the set take over."]

@@ -13,6 +13,7 @@ extension ServerStats: ScopeStats {
       .counter("connects", Word.connects),
       .counter("closes", Word.closes),
       .gauge("connections", Word.connections),
+      .counter("tls/failed_handshakes", Word.failedHandshakes),
       .counter("received_bytes", Word.receivedBytes),
       .counter("sent_bytes", Word.sentBytes),
     ] + LinkerdEntry.reasons(Word.reasons) + LinkerdEntry.statuses([Word.status, Word.reasonStatus]))

@@ -19,6 +19,8 @@ extension MetricName {
     "meshrouter_server_connections_opened_total", .counter, server, "Connections accepted from callers.")
   public static let serverConnectionsClosed = MetricName(
     "meshrouter_server_connections_closed_total", .counter, server, "Connections of callers that have ended.")
+  public static let serverFailedHandshakes = MetricName(
+    "meshrouter_server_failed_handshakes_total", .counter, server, "TLS handshakes of callers that came to nothing.")
   public static let serverReceivedBytes = MetricName(
     "meshrouter_server_received_bytes_total", .counter, .bytes, server, "Bytes received from callers.")
   public static let serverSentBytes = MetricName(
@@ -177,7 +179,8 @@ extension MetricName {
   public static let all: [MetricName] =
     [
       serverRequests, serverDuration, serverInFlight, serverConnections, serverConnectionsOpened,
-      serverConnectionsClosed, serverReceivedBytes, serverSentBytes, errors, serviceRequests, serviceFailures,
+      serverConnectionsClosed, serverFailedHandshakes, serverReceivedBytes, serverSentBytes, errors, serviceRequests,
+      serviceFailures,
       serviceDuration, serviceInFlight, serviceRetries, serviceRetryBudget, clientAttempts, clientResponses,
       clientDuration, clientInFlight, clientConnectDuration, clientConnectFailures, clientConnectionsClosed,
       clientConnections, clientEndpoints, clientEndpointUpdates, clientEjections, clientRevivals, clientPanics,

@@ -76,6 +76,7 @@ extension MetricsRegistry {
     page.gauge(.serverConnections, scopes, Word.connections)
     page.word(.serverConnectionsOpened, scopes, Word.connects)
     page.word(.serverConnectionsClosed, scopes, Word.closes)
+    page.word(.serverFailedHandshakes, scopes, Word.failedHandshakes)
     page.word(.serverReceivedBytes, scopes, Word.receivedBytes)
     page.word(.serverSentBytes, scopes, Word.sentBytes)
     page.family(.errors, routers) { router, family, out in

@@ -15,8 +15,9 @@ public final class ServerStats: StatsBlock, @unchecked Sendable {
     @inlinable static var connects: Int { 5 }
     @inlinable static var closes: Int { 6 }
     @inlinable static var connections: Int { 7 }
+    @inlinable static var failedHandshakes: Int { 8 }
     /// Statuses of requests without a reason.
-    @inlinable static var status: Int { 8 }
+    @inlinable static var status: Int { 9 }
     /// Statuses of requests that failed for a reason, so that each request is in exactly one of the two.
     @inlinable static var reasonStatus: Int { status + StatusWords.count }
     @inlinable static var latency: Int { reasonStatus + StatusWords.count }
@@ -34,6 +35,9 @@ public final class ServerStats: StatsBlock, @unchecked Sendable {
     add(Word.closes)
     subtractOne(Word.connections)
   }
+
+  /// A caller's TLS handshake came to nothing.
+  @inlinable public func handshakeFailed() { add(Word.failedHandshakes) }
 
   /// The head of a request has been read.
   @inlinable public func requestBegan() { add(Word.pending) }

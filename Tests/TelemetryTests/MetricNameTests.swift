@@ -13,6 +13,7 @@ struct MetricNameTests {
       meshrouter_server_connections gauge router,server,protocol
       meshrouter_server_connections_opened_total counter router,server,protocol
       meshrouter_server_connections_closed_total counter router,server,protocol
+      meshrouter_server_failed_handshakes_total counter router,server,protocol
       meshrouter_server_received_bytes_total counter router,server,protocol
       meshrouter_server_sent_bytes_total counter router,server,protocol
       meshrouter_errors_total counter router,reason

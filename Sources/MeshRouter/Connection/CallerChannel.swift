@@ -9,10 +9,12 @@ class CallerChannel: StreamChannel {
   final var position = 0
   private final var labelStorage: String?
 
-  init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
+  init(
+    server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?, tls: TLSSession?
+  ) {
     self.server = server
     self.peer = peer
-    super.init(worker: worker, descriptor: descriptor)
+    super.init(worker: worker, descriptor: descriptor, tls: tls)
   }
 
   /// The same word for all requests of this connection (RFC 7239 §6.3), made on first use.

@@ -12,8 +12,11 @@ final class Client {
   let name: String
   let stats: ClientStats
   let configuration: Configuration.Client
-  /// The endpoints speak HTTP/2.
-  let speaksHTTP2: Bool
+  let `protocol`: Configuration.ClientProtocol
+  /// The endpoints speak HTTP/2, or may do so.
+  let mayUseStreams: Bool
+  /// What an endpoint's certificate must be for; empty: TLS without a name. `nil`: clear text.
+  let tlsName: String?
   let http2: HTTP2Settings
   let attemptTimeoutMilliseconds: UInt64?
   let lifeTimeNanoseconds: UInt64?
@@ -38,7 +41,9 @@ final class Client {
     self.router = router
     worker = router.worker
     configuration = router.configuration.client
-    speaksHTTP2 = configuration.protocol == .h2
+    `protocol` = configuration.protocol
+    tlsName = router.tlsName(of: snapshot.name)
+    mayUseStreams = `protocol` == .h2 || (`protocol` == .auto && tlsName != nil)
     http2 = HTTP2Settings(configuration.http2)
     attemptTimeoutMilliseconds = configuration.requestAttemptTimeoutMilliseconds.map(UInt64.init)
     lifeTimeNanoseconds = configuration.session.lifeTimeMilliseconds.map { UInt64($0) * 1_000_000 }
@@ -57,6 +62,14 @@ final class Client {
     balancer.update(endpoints)
     closeFreedPools()
     stats.setEndpoints(count: balancer.pickableCount, ejected: balancer.pickableCount - balancer.openCount)
+  }
+
+  /// A session for a connection that is being made; nil for clear text.
+  func makeTLS(_ descriptor: Int32, address: SocketAddress) -> TLSSession? {
+    guard let tlsName, let context = router.clientTLS else { return nil }
+    return TLSSession(
+      client: context, descriptor: descriptor, workspace: worker.tlsWorkspace, expectedName: tlsName,
+      cache: router.tlsSessions, slot: TLSSessionCache.Key(name: tlsName, address: address))
   }
 
   func pool(of slot: Int) -> EndpointPool {

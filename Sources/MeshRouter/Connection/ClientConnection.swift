@@ -7,6 +7,8 @@ import Telemetry
 final class ClientConnection: StreamChannel {
   private enum State {
     case connecting
+    /// TLS is being agreed on.
+    case handshake
     case idle
     /// The head of a response is awaited or in part received.
     case head
@@ -47,7 +49,8 @@ final class ClientConnection: StreamChannel {
     openedAt = worker.loop.now
     idleSince = openedAt
     let descriptor = try Socket.connect(to: pool.address)
-    super.init(worker: worker, descriptor: descriptor)
+    let tls = pool.client.makeTLS(descriptor.raw, address: pool.address)
+    super.init(worker: worker, descriptor: descriptor, tls: tls)
     try register()
   }
 
@@ -72,8 +75,12 @@ final class ClientConnection: StreamChannel {
 
   override func ready(_ events: ReadyEvents) {
     if events.contains(.peerClosed) { sawPeerClosed = true }
-    if case .connecting = state { return connectDecided() }
-    if isBlocked && events.contains(.writable) { flushOutput() }
+    switch state {
+    case .connecting: return connectDecided()
+    case .handshake: return shakeHands()
+    default: break
+    }
+    if events.contains(.writable), isBlocked || tls != nil { flushOutput() }
     if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
   }
 
@@ -82,21 +89,41 @@ final class ClientConnection: StreamChannel {
       receive()
     } else if case .connecting = state {
       connectFailed(.connectTimeout)
+    } else if case .handshake = state {
+      connectFailed(.tlsTimeout)
     }
   }
 
   private func connectDecided() {
     let code = Socket.pendingError(descriptor)
     if code != 0 { return connectFailed(Reason(connectErrno: code)) }
+    let took = loop.now.nanoseconds(since: openedAt)
+    worker.stats.stage(.connect, nanoseconds: took)
+    if tls == nil { return connected() }
+    state = .handshake
+    shakeHands()
+  }
+
+  private func shakeHands() {
+    guard let tls else { return }
+    switch tls.handshake() {
+    case .wantsMore: break
+    case .failed(let failure):
+      worker.tellControl(
+        .handshakeFailed(peer: pool.address, name: pool.client.name, word: failure.word, text: tls.failureText))
+      connectFailed(failure == .closed ? .tlsClosed : .tlsFailed, detail: tls.failureText)
+    case .done:
+      worker.stats.stage(.tls, nanoseconds: loop.now.nanoseconds(since: openedAt))
+      connected()
+    }
+  }
+
+  private func connected() {
     loop.cancel(timer)
     wasConnected = true
-    let took = loop.now.nanoseconds(since: openedAt)
-    stats.connected(microseconds: took / 1_000)
-    worker.stats.stage(.connect, nanoseconds: took)
-    if isForPool {
-      state = .closed
-      return pool.streams.connected(detachDescriptor())
-    }
+    stats.connected(microseconds: loop.now.nanoseconds(since: openedAt) / 1_000)
+    if tls?.application == .h2 || (tls == nil && isForPool) { return becomeHTTP2() }
+    if isForPool { return spokeHTTP1() }
     guard let exchange else {
       state = .idle
       idleSince = loop.now
@@ -106,12 +133,32 @@ final class ClientConnection: StreamChannel {
     exchange.connected(self, reused: false)
   }
 
-  private func connectFailed(_ reason: Reason) {
+  /// Another object goes on with the socket; the exchange gets one of its streams.
+  private func becomeHTTP2() {
+    let waiting = exchange
+    exchange = nil
+    state = .closed
+    pool.streams.connected(detachDescriptor(), tls: tls, for: waiting)
+  }
+
+  /// Streams were wanted, and the endpoint agreed to HTTP/1 only.
+  private func spokeHTTP1() {
+    worker.tellControl(
+      .handshakeFailed(
+        peer: pool.address, name: pool.client.name, word: "no_h2", text: "the endpoint did not agree to h2 by ALPN"))
+    connectFailed(.tlsFailed, detail: "The endpoint did not agree to HTTP/2 (ALPN); set client.protocol to auto or h1.")
+  }
+
+  private func connectFailed(_ reason: Reason, detail: String? = nil) {
     stats.connectFailed()
     let waiting = exchange
     exchange = nil
     close()
-    if isForPool { pool.streams.connectFailed(reason) } else { waiting?.connectFailed(reason) }
+    if isForPool {
+      pool.streams.connectFailed(reason, detail: detail)
+    } else {
+      waiting?.connectFailed(reason, detail: detail)
+    }
   }
 
   // MARK: Receiving
@@ -131,7 +178,7 @@ final class ClientConnection: StreamChannel {
       if let inbox {
         let target = inbox.writable(minimum: 4_096)
         room = target.count
-        count = Socket.receive(descriptor, into: target)
+        count = receiveBytes(into: target)
         if count > 0 {
           inbox.didWrite(count)
           stats.received(bytes: count)
@@ -140,7 +187,7 @@ final class ClientConnection: StreamChannel {
       } else {
         let target = worker.clientBuffer
         room = target.count
-        count = Socket.receive(descriptor, into: target)
+        count = receiveBytes(into: target)
         if count > 0 {
           stats.received(bytes: count)
           process(UnsafeRawBufferPointer(rebasing: target[..<count]), in: nil)
@@ -150,7 +197,7 @@ final class ClientConnection: StreamChannel {
         if count < 0 && Socket.wouldBlock(count) { return }
         return peerEnded(error: Int32(-count))
       }
-      if count < room && !sawPeerClosed { return }
+      if isDry(after: count, of: room) && !sawPeerClosed { return }
     }
     if isOpen && !isPaused { loop.deferToEndOfTurn(self) }
   }
@@ -162,7 +209,7 @@ final class ClientConnection: StreamChannel {
     case .idle:
       pool.idleConnectionEnded(self)
       close()
-    case .body(let reader) where reader.endsWithClose && error == 0:
+    case .body(let reader) where reader.endsWithClose && error == 0 && tls?.wasTruncated != true:
       state = .responseEnded
       exchange?.responseEnded(canReuse: false)
     case .tunnel where error == 0:
@@ -180,7 +227,7 @@ final class ClientConnection: StreamChannel {
     steps: while offset < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
       switch state {
-      case .idle, .connecting:
+      case .idle, .connecting, .handshake:
         // Nobody asked for this: never give it to the next caller.
         pool.idleConnectionEnded(self)
         return close()

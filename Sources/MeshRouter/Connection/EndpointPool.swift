@@ -43,8 +43,10 @@ final class EndpointPool {
     return open(for: exchange)
   }
 
-  /// The same for an endpoint that speaks HTTP/2.
-  func leaseStream(for exchange: Exchange) -> Lease { streams.lease(for: exchange) }
+  /// The same where the endpoint speaks HTTP/2, or may do so.
+  func leaseStream(for exchange: Exchange, fresh: Bool) -> Lease {
+    streams.isKnown ? streams.lease(for: exchange) : lease(for: exchange, fresh: fresh)
+  }
 
   var streams: StreamPool {
     if let streamPool { return streamPool }

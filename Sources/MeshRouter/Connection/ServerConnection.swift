@@ -14,6 +14,8 @@ final class ServerRuntime {
   let requestLimit: SharedLimit?
   // Read for every request, and so kept apart: reading one out of the whole configuration may copy it.
   let clearContext: Bool
+  /// Changes with its files; connections keep the one they were made with.
+  var tls: TLSServerContext?
   let http2: HTTP2Settings
   let maxCallDepth: Int
   let allowConnect: Bool
@@ -32,6 +34,7 @@ final class ServerRuntime {
     connectionLimit = plan.connectionLimit
     requestLimit = plan.requestLimit
     clearContext = plan.configuration.clearContext
+    tls = plan.tls
     var http2 = HTTP2Settings(plan.configuration.http2)
     http2.maxConcurrentStreams = plan.configuration.maxConcurrentStreamsPerConnection
     self.http2 = http2
@@ -48,12 +51,23 @@ final class ServerRuntime {
   }
 }
 
+extension ServerRuntime {
+  /// Counts a caller's handshake that came to nothing, and has it logged.
+  func handshakeFailed(_ failure: TLSFailure, _ text: String, peer: SocketAddress?) {
+    stats.handshakeFailed()
+    router.worker.tellControl(
+      .handshakeFailed(peer: peer, name: address.description, word: failure.word, text: text))
+  }
+}
+
 /// A caller's HTTP/1.x connection: frames requests out of the byte stream, in order, one exchange at a time.
 ///
 /// Pipelined requests wait in the kernel, or at most one read's worth of them in `inbox`, until the response before
 /// them is out.
 final class ServerConnection: CallerChannel {
   private enum Input {
+    /// TLS is being agreed on.
+    case handshake
     /// Between requests, or within a head.
     case head
     /// Within the body of the present exchange's request.
@@ -97,17 +111,40 @@ final class ServerConnection: CallerChannel {
   private static let lingerTag: UInt8 = 2
   private static let drainTag: UInt8 = 3
 
-  override init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
+  init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
     openedAt = worker.loop.now
     lastMoved = openedAt
-    super.init(server: server, worker: worker, descriptor: descriptor, peer: peer)
+    let tls = server.tls.map { TLSSession(server: $0, descriptor: descriptor.raw, workspace: worker.tlsWorkspace) }
+    super.init(server: server, worker: worker, descriptor: descriptor, peer: peer, tls: tls)
   }
 
   func start() {
     server.stats.connectionOpened()
     worker.connectionOpened(self)
     guard (try? register()) != nil else { return closeNow() }
-    armLazily()
+    if tls == nil { return armLazily() }
+    input = .handshake
+    headIsPartial()
+  }
+
+  // MARK: TLS
+
+  private func shakeHands() {
+    guard let tls else { return }
+    switch tls.handshake() {
+    case .wantsMore: break
+    case .failed(let failure):
+      server.handshakeFailed(failure, tls.failureText, peer: peer)
+      closeNow()
+    case .done:
+      worker.stats.stage(.tls, nanoseconds: loop.now.nanoseconds(since: openedAt))
+      headStartedAt = nil
+      loop.cancel(timer)
+      input = .head
+      if tls.application == .h2 { return becomeHTTP2(UnsafeRawBufferPointer(start: nil, count: 0)) }
+      armLazily()
+      if tls.hasPending { receive() }
+    }
   }
 
   // MARK: Events
@@ -118,7 +155,8 @@ final class ServerConnection: CallerChannel {
       // The caller is gone for good; nobody waits for the rest.
       return callerGone()
     }
-    if isBlocked && events.contains(.writable) {
+    if case .handshake = input { return shakeHands() }
+    if events.contains(.writable), isBlocked || tls != nil {
       lastMoved = loop.now
       flushOutput()
     }
@@ -133,7 +171,7 @@ final class ServerConnection: CallerChannel {
   override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
     switch tag {
     case EventLoop.deferredTag: resumeInput()
-    case Self.headTag: if case .head = input { headTimedOut(now) }
+    case Self.headTag: headTimedOut(now)
     case Self.lingerTag: lingered(now)
     case Self.drainTag:
       timer = .none
@@ -152,7 +190,7 @@ final class ServerConnection: CallerChannel {
     // A caller that does not read its responses gets no further requests served.
     case .head: !isBlocked
     case .body, .tunnel: exchange?.takesRequestBytes ?? false
-    case .waiting, .closed: false
+    case .handshake, .waiting, .closed: false
     }
   }
 
@@ -176,7 +214,7 @@ final class ServerConnection: CallerChannel {
       if let inbox {
         let target = inbox.writable(minimum: 4_096)
         room = target.count
-        count = Socket.receive(descriptor, into: target)
+        count = receiveBytes(into: target)
         if count > 0 {
           inbox.didWrite(count)
           received(count)
@@ -185,7 +223,7 @@ final class ServerConnection: CallerChannel {
       } else {
         let target = worker.serverBuffer
         room = target.count
-        count = Socket.receive(descriptor, into: target)
+        count = receiveBytes(into: target)
         if count > 0 {
           received(count)
           process(UnsafeRawBufferPointer(rebasing: target[..<count]), in: nil)
@@ -195,7 +233,7 @@ final class ServerConnection: CallerChannel {
         if count < 0 && Socket.wouldBlock(count) { return }
         return peerEnded(error: Int32(-count))
       }
-      if count < room && !sawPeerClosed { return }
+      if isDry(after: count, of: room) && !sawPeerClosed { return }
     }
     if isOpen {
       mayHaveUnread = true
@@ -211,7 +249,7 @@ final class ServerConnection: CallerChannel {
 
   private func peerEnded(error: Int32) {
     switch input {
-    case .closed: return
+    case .handshake, .closed: return
     case .head:
       // A head cut short never was a request; there is nobody to answer.
       if isBlocked { linger() } else { closeNow() }
@@ -269,7 +307,7 @@ final class ServerConnection: CallerChannel {
         offset = bytes.count
         input = .lingering(bytesLeft: left - dropped)
         if left < dropped { closeNow() }
-      case .waiting, .closed:
+      case .handshake, .waiting, .closed:
         break steps
       }
     }
@@ -303,7 +341,8 @@ final class ServerConnection: CallerChannel {
     loop.cancel(timer)
     input = .closed
     worker.connectionClosed(self)
-    let next = HTTP2ServerConnection(server: server, worker: worker, descriptor: detachDescriptor(), peer: peer)
+    let next = HTTP2ServerConnection(
+      server: server, worker: worker, descriptor: detachDescriptor(), peer: peer, tls: tls)
     next.start(received: bytes)
     dropInbox()
   }
@@ -317,6 +356,11 @@ final class ServerConnection: CallerChannel {
   }
 
   private func headTimedOut(_ now: MonotonicInstant) {
+    if case .handshake = input {
+      server.handshakeFailed(.closed, "nothing more came within headerTimeoutMs", peer: peer)
+      return closeNow()
+    }
+    guard case .head = input else { return }
     answerRefusal(
       .decodeSlow, status: 408,
       detail: "The request's head was not complete after \(server.configuration.headerTimeoutMilliseconds) ms.")

@@ -9,6 +9,8 @@ import Net
 class StreamChannel: Channel {
   /// Strong, though the worker holds its connections too: a `let` is read without reference counting.
   final let worker: Worker
+  /// Nil: clear text.
+  final let tls: TLSSession?
   /// Only while output waits.
   private final var outbox: ByteBuffer?
   /// The kernel refused output for good; what is written from now on is thrown away.
@@ -17,9 +19,25 @@ class StreamChannel: Channel {
   private final var finWanted = false
   private(set) final var finSent = false
 
-  init(worker: Worker, descriptor: consuming Descriptor) {
+  /// `tls` goes through the same descriptor.
+  init(worker: Worker, descriptor: consuming Descriptor, tls: TLSSession? = nil) {
     self.worker = worker
+    self.tls = tls
     super.init(loop: worker.loop, descriptor: descriptor)
+  }
+
+  /// As `Socket.receive`.
+  @inline(__always)
+  final func receiveBytes(into target: UnsafeMutableRawBufferPointer) -> Int {
+    if let tls { return tls.receive(into: target) }
+    return Socket.receive(descriptor, into: target)
+  }
+
+  /// Whether, after a read of `count` bytes into `room`, an event will tell of the next byte.
+  @inline(__always)
+  final func isDry(after count: Int, of room: Int) -> Bool {
+    if let tls { return !tls.hasPending }
+    return count < room
   }
 
   /// Output waits for the kernel.
@@ -34,7 +52,7 @@ class StreamChannel: Channel {
   final func write(_ bytes: UnsafeRawBufferPointer) {
     guard bytes.count > 0, !isWriteBroken, isOpen else { return }
     if let outbox { return outbox.append(bytes) }
-    let sent = Socket.send(descriptor, bytes)
+    let sent = tls == nil ? Socket.send(descriptor, bytes) : sendSecured(bytes, nothing)
     if sent == bytes.count { return }
     keepRest(bytes, sent: sent)
   }
@@ -49,7 +67,7 @@ class StreamChannel: Channel {
       outbox.append(second)
       return
     }
-    let sent = Socket.send(descriptor, first, second)
+    let sent = tls == nil ? Socket.send(descriptor, first, second) : sendSecured(first, second)
     if sent == first.count + second.count { return }
     if sent >= first.count {
       keepRest(second, sent: sent - first.count)
@@ -57,6 +75,12 @@ class StreamChannel: Channel {
       keepRest(first, sent: sent)
       outbox?.append(second)
     }
+  }
+
+  private var nothing: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+
+  private func sendSecured(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Int {
+    tls?.send(first, second) ?? 0
   }
 
   private func keepRest(_ bytes: UnsafeRawBufferPointer, sent: Int) {
@@ -72,8 +96,9 @@ class StreamChannel: Channel {
 
   /// Call when the descriptor became writable.
   final func flushOutput() {
-    guard let outbox, isOpen else { return }
-    let sent = Socket.send(descriptor, outbox.readable)
+    guard isOpen else { return }
+    guard let outbox else { return flushRecords() }
+    let sent = tls == nil ? Socket.send(descriptor, outbox.readable) : sendSecured(outbox.readable, nothing)
     if sent < 0 {
       if Socket.wouldBlock(sent) { return }
       isWriteBroken = true
@@ -85,6 +110,18 @@ class StreamChannel: Channel {
     dropOutput()
     if finWanted { sendFin() }
     outputDrained()
+  }
+
+  /// Of TLS: records that the kernel did not take, and that no bytes of ours wait behind.
+  private func flushRecords() {
+    guard let tls, tls.hasUnsent else { return }
+    let result = tls.flush()
+    if result < 0 && !Socket.wouldBlock(result) && !isWriteBroken {
+      isWriteBroken = true
+      outputBroke()
+    } else if result == 0 && finSent {
+      Socket.shutdownWrite(descriptor)
+    }
   }
 
   /// Tells the peer that no more comes, after what still waits.
@@ -100,6 +137,8 @@ class StreamChannel: Channel {
   private func sendFin() {
     finSent = true
     finWanted = false
+    // Behind the last record; if the kernel does not take that now, `flushRecords` does it.
+    if let tls, tls.shutdown() < 0 { return }
     Socket.shutdownWrite(descriptor)
   }
 

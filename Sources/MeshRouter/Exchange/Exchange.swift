@@ -233,8 +233,8 @@ final class Exchange: TimerOwner {
     guard let client = branch?.client else { return }
     let pool = client.pool(of: slot)
     let lease =
-      client.speaksHTTP2 && method != .connect
-      ? pool.leaseStream(for: self) : pool.lease(for: self, fresh: fresh)
+      client.mayUseStreams && method != .connect
+      ? pool.leaseStream(for: self, fresh: fresh) : pool.lease(for: self, fresh: fresh)
     switch lease {
     case .ready(let connection): connected(connection, reused: true)
     case .stream(let stream): connected(stream, reused: true)
@@ -254,12 +254,14 @@ final class Exchange: TimerOwner {
 
   func connected(_ stream: ClientStream, reused: Bool) {
     backendStream = stream
+    connecting = nil
     waitingPool = nil
     if logHead != nil { endpoint = stream.connection?.pool.address }
     perform(machine.handle(.connected(reused: reused)))
   }
 
-  func connectFailed(_ reason: Reason) {
+  func connectFailed(_ reason: Reason, detail: String? = nil) {
+    failureDetail = detail
     connecting = nil
     waitingPool = nil
     if let client = branch?.client {

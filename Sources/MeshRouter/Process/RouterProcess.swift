@@ -23,6 +23,7 @@ public final class RouterProcess {
   private var mailboxes: [Mailbox<WorkerMessage>] = []
   private let control: Mailbox<ControlMessage>
   private var drained: Set<Int> = []
+  private let handshakes = HandshakeLog()
   private var stopped: Set<Int> = []
   private var shutdownTask: Task<Void, Never>?
   private var housekeeping: Task<Void, Never>?
@@ -68,6 +69,10 @@ public final class RouterProcess {
     adminServer = try AdminServer(
       on: address, unixSocket: settings.socketPath, tls: tls.admin?.context, options: AdminOptions(settings),
       source: admin)
+    tls.onServer = { [weak self] router, server, context in
+      self?.tellWorkers(.serverTLS(router: router, server: server, context))
+    }
+    tls.onClient = { [weak self] router, context in self?.tellWorkers(.clientTLS(router: router, context)) }
     tls.onAdmin = { [weak self] in self?.adminServer?.secure($0) }
   }
 
@@ -80,7 +85,6 @@ public final class RouterProcess {
     namers = try NamerAssembly.registry(configuration)
     processMetrics = ProcessMetrics(metrics, namers: namers)
     tls = try TLSContexts(configuration, metrics: metrics)
-    try tls.refuseUnserved()
     control = try Mailbox()
     let logs = try configuration.routers.map { router in
       try router.httpAccessLog.map {
@@ -136,15 +140,21 @@ public final class RouterProcess {
         let scope = metrics.router(router.label)
         return RouterPlan(
           index: index, workerCount: workerCount, configuration: router, stats: scope.stats[worker],
-          servers: zip(router.servers, servers[index]).map { server, bound in
-            ServerPlan(
+          servers: zip(router.servers, servers[index]).enumerated().map { position, server in
+            let (server, bound) = server
+            return ServerPlan(
               configuration: server, address: bound.address, listener: bound.descriptors[worker],
               stats: scope.server("\(bound.address.ip)/\(bound.address.port)")[worker],
+              tls: tls.servers[index][position]?.context,
               connectionLimit: bound.connectionLimit, requestLimit: bound.requestLimit)
           },
-          accessLog: logs[index])
+          clientTLS: tls.clients[index]?.context, accessLog: logs[index])
       },
       stats: metrics.workerStats[worker])
+  }
+
+  private func tellWorkers(_ message: WorkerMessage) {
+    for mailbox in mailboxes { mailbox.send(message) }
   }
 
   private func handle(_ message: ControlMessage) {
@@ -152,6 +162,8 @@ public final class RouterProcess {
     case .bind(let request): routers[request.router].bind(request)
     case .release(let worker, let router, let entry): routers[router].release(worker: worker, entry: entry)
     case .drained(let worker): drained.insert(worker)
+    case .handshakeFailed(let peer, let name, let word, let text):
+      handshakes.failed(peer: peer, name: name, word: word, text: text)
     case .stopped(let worker):
       stopped.insert(worker)
       if stopped.count == workerCount { ended.fulfil(()) }

@@ -53,14 +53,6 @@ public final class TLSContexts {
     show()
   }
 
-  /// Connections of routers are in clear text so far, and clear text on a port that is meant to be secure is worse than
-  /// no service.
-  func refuseUnserved() throws {
-    guard !servers.joined().compactMap({ $0 }).isEmpty || !clients.compactMap({ $0 }).isEmpty else { return }
-    throw TLSLoadError(
-      "servers[].tls and client.tls are not served by this version", remedy: "Use admin.tls, or leave them out.")
-  }
-
   private func server(
     _ options: TLSServerContext.Options, onChange: @escaping @ControlActor (TLSServerContext) -> Void
   ) throws -> ServerWatcher {

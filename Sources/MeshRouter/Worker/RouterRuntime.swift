@@ -1,5 +1,6 @@
 import Balancers
 import Config
+import Dtab
 import HTTP
 import MeshBase
 import Net
@@ -21,6 +22,13 @@ final class RouterRuntime {
   let stats: RouterStats
   let accessLog: AccessLogWriter?
   let worker: Worker
+  /// In the order of the configuration.
+  var servers: [ServerRuntime] = []
+  /// How endpoints are spoken to in TLS; nil: in clear text. Connections keep the one they were made with.
+  var clientTLS: TLSClientContext?
+  /// What endpoints have given out, so that the next connection spares the handshake.
+  let tlsSessions = TLSSessionCache()
+  private let expectedTLSName: ExpectedTLSName?
   private(set) var cache: BindCache
   private(set) var clients: [Int: Client] = [:]
   private var entries: [UInt64: BindEntry] = [:]
@@ -34,6 +42,11 @@ final class RouterRuntime {
     label = plan.configuration.label
     stats = plan.stats
     accessLog = plan.accessLog
+    clientTLS = plan.clientTLS
+    // The configuration's check has parsed both.
+    expectedTLSName = plan.configuration.client.tls.flatMap {
+      try? ExpectedTLSName(prefix: $0.prefix, commonName: $0.commonName)
+    }
     self.worker = worker
     ringKey = RingKey(plan.configuration.client.loadBalancer.kind)
     totalTimeoutMilliseconds = plan.configuration.service.totalTimeoutMilliseconds.map(UInt64.init)
@@ -93,6 +106,13 @@ final class RouterRuntime {
   }
 
   func updateEndpoints(client id: Int, _ endpoints: [Endpoint]) { clients[id]?.update(endpoints) }
+
+  /// What the certificates of a client's endpoints must be for, by its bound id; nil: they are spoken to in clear text.
+  func tlsName(of client: String) -> String? {
+    guard clientTLS != nil, let expectedTLSName, let id = try? Path(parsing: client) else { return nil }
+    if case .name(let name) = expectedTLSName.answer(for: id) { return name }
+    return nil
+  }
 
   private func client(for snapshot: ClientSnapshot) -> Client {
     if let client = clients[snapshot.id] {

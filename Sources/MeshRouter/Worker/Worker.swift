@@ -24,6 +24,7 @@ final class Worker {
   let keyScratch = ByteBuffer(minimumCapacity: 256)
   /// Frames of one HTTP/2 connection on their way to the kernel; empty between events.
   let frameScratch = ByteBuffer(minimumCapacity: 16_384)
+  let tlsWorkspace = TLSWorkspace()
   private(set) var isDraining = false
   private(set) var routers: [RouterRuntime] = []
   private var listeners: [Listener] = []
@@ -61,6 +62,7 @@ final class Worker {
       if let log = routerPlan.accessLog { accessLogs.append(log) }
       for server in routerPlan.servers {
         let runtime = ServerRuntime(plan: server, router: router)
+        router.servers.append(runtime)
         listeners.append(try Listener(server: runtime, worker: self, descriptor: server.listener))
       }
     }
@@ -95,6 +97,8 @@ final class Worker {
     switch message {
     case .route(let router, let entry, let snapshot): routers[router].update(entry: entry, snapshot)
     case .endpoints(let router, let client, let endpoints): routers[router].updateEndpoints(client: client, endpoints)
+    case .serverTLS(let router, let server, let context): routers[router].servers[server].tls = context
+    case .clientTLS(let router, let context): routers[router].clientTLS = context
     case .drain: drain()
     case .stop: stop()
     case .inspectClients(let router, let reply): reply(routers[router].inspectClients())

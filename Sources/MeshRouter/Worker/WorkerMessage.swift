@@ -6,6 +6,10 @@ import Telemetry
 enum WorkerMessage: Sendable {
   case route(router: Int, entry: UInt64, RouteSnapshot)
   case endpoints(router: Int, client: Int, [Endpoint])
+  /// New certificates of a server, by its place in the router's configuration; connections keep the old ones.
+  case serverTLS(router: Int, server: Int, TLSServerContext)
+  /// New certificates or roots for the endpoints of a router.
+  case clientTLS(router: Int, TLSClientContext)
   /// Take no new connections, close idle ones, let requests end; say so when none is left.
   case drain
   /// Close everything and end the thread.
@@ -21,6 +25,8 @@ enum ControlMessage: Sendable {
   /// The worker forgot the entry.
   case release(worker: Int, router: Int, entry: UInt64)
   case drained(worker: Int)
+  /// `word` as in `TLSFailure`; `name` is the client's, or the server's address.
+  case handshakeFailed(peer: SocketAddress?, name: String, word: String, text: String)
   case stopped(worker: Int)
 }
 

@@ -18,6 +18,7 @@ struct RouterPlan: Sendable {
   var configuration: Configuration.Router
   var stats: RouterStats
   var servers: [ServerPlan]
+  var clientTLS: TLSClientContext?
   var accessLog: AccessLogWriter?
 }
 
@@ -27,6 +28,7 @@ struct ServerPlan: Sendable {
   /// A listening socket of this worker's own (SO_REUSEPORT); the worker closes it.
   var listener: Int32
   var stats: ServerStats
+  var tls: TLSServerContext?
   var connectionLimit: SharedLimit?
   var requestLimit: SharedLimit?
 }

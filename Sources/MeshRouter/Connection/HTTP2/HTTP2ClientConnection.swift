@@ -10,7 +10,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   private var session: HTTP2Session!
   private let openedAt: MonotonicInstant
   private(set) var idleSince: MonotonicInstant
-  private let isHTTPS = false
+  private var isHTTPS: Bool { tls != nil }
   private var isFlushDue = false
   private var mayHaveUnread = false
   private var sawPeerClosed = false
@@ -22,18 +22,19 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   private static let readsPerTurn = 8
   private static let writeBytes = 65_536
 
-  init(pool: StreamPool, worker: Worker, descriptor: consuming Descriptor) {
+  init(pool: StreamPool, worker: Worker, descriptor: consuming Descriptor, tls: TLSSession?) {
     self.pool = pool
     stats = pool.client.stats
     openedAt = worker.loop.now
     idleSince = openedAt
-    super.init(worker: worker, descriptor: descriptor)
+    super.init(worker: worker, descriptor: descriptor, tls: tls)
     session = HTTP2Session(role: .client, settings: pool.client.http2, delegate: self)
   }
 
   /// False if the kernel would not have it.
   func start() -> Bool {
     guard (try? register()) != nil else { return false }
+    mayHaveUnread = tls != nil
     scheduleFlush()
     return true
   }
@@ -95,7 +96,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   override func ready(_ events: ReadyEvents) {
     if events.contains(.peerClosed) { sawPeerClosed = true }
-    if isBlocked && events.contains(.writable) { flushOutput() }
+    if events.contains(.writable), isBlocked || tls != nil { flushOutput() }
     if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
   }
 
@@ -110,7 +111,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
     for _ in 0..<Self.readsPerTurn {
       guard isOpen else { return }
       let target = worker.clientBuffer
-      let count = Socket.receive(descriptor, into: target)
+      let count = receiveBytes(into: target)
       if count <= 0 {
         if count < 0 && Socket.wouldBlock(count) { return }
         return closeNow()
@@ -119,7 +120,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
       // A failure has its GOAWAY in the output; `flush` closes behind it.
       _ = session.receive(UnsafeRawBufferPointer(rebasing: target[..<count]), now: loop.now)
       scheduleFlush()
-      if count < target.count && !sawPeerClosed { return }
+      if isDry(after: count, of: target.count) && !sawPeerClosed { return }
     }
     if isOpen {
       mayHaveUnread = true

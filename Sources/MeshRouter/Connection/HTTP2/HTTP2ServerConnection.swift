@@ -37,10 +37,12 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   private static let lazyTag: UInt8 = 0
   private static let drainTag: UInt8 = 1
 
-  override init(server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?) {
+  override init(
+    server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?, tls: TLSSession?
+  ) {
     openedAt = worker.loop.now
     lastMoved = openedAt
-    super.init(server: server, worker: worker, descriptor: descriptor, peer: peer)
+    super.init(server: server, worker: worker, descriptor: descriptor, peer: peer, tls: tls)
     session = HTTP2Session(role: .server, settings: server.http2, delegate: self)
   }
 
@@ -59,7 +61,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   override func ready(_ events: ReadyEvents) {
     if events.contains(.peerClosed) { sawPeerClosed = true }
-    if isBlocked && events.contains(.writable) { flushOutput() }
+    if events.contains(.writable), isBlocked || tls != nil { flushOutput() }
     if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
   }
 
@@ -85,14 +87,14 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     for _ in 0..<Self.readsPerTurn {
       guard isOpen else { return }
       let target = worker.serverBuffer
-      let count = Socket.receive(descriptor, into: target)
+      let count = receiveBytes(into: target)
       if count <= 0 {
         if count < 0 && Socket.wouldBlock(count) { return }
         return closeNow()
       }
       server.stats.received(bytes: count)
       process(UnsafeRawBufferPointer(rebasing: target[..<count]))
-      if count < target.count && !sawPeerClosed { return }
+      if isDry(after: count, of: target.count) && !sawPeerClosed { return }
     }
     if isOpen {
       mayHaveUnread = true

@@ -14,11 +14,14 @@ final class StreamPool: TimerOwner {
   private var connector: ClientConnection?
   private var waiters: [Exchange] = []
   private var isServingDue = false
+  /// The endpoint has agreed to HTTP/2, or is configured to speak it.
+  private(set) var isKnown: Bool
 
   init(pool: EndpointPool) {
     self.pool = pool
     client = pool.client
     worker = pool.client.worker
+    isKnown = pool.client.protocol == .h2
   }
 
   var address: SocketAddress { pool.address }
@@ -61,29 +64,36 @@ final class StreamPool: TimerOwner {
   // MARK: Calls of the connections
 
   /// The connector is connected, and HTTP/2 is what its socket speaks.
-  func connected(_ descriptor: consuming Descriptor) {
-    connector = nil
-    let connection = HTTP2ClientConnection(pool: self, worker: worker, descriptor: descriptor)
+  ///
+  /// `exchange` made the connection before it was known what the endpoint speaks.
+  func connected(_ descriptor: consuming Descriptor, tls: TLSSession?, for exchange: Exchange?) {
+    if exchange == nil { connector = nil }
+    let connection = HTTP2ClientConnection(pool: self, worker: worker, descriptor: descriptor, tls: tls)
     guard connection.start() else {
       pool.connectionClosed()
+      exchange?.connectFailed(.connectNoDescriptors)
       return failAll(.connectNoDescriptors)
     }
+    isKnown = true
     connections.append(connection)
+    exchange?.connected(connection.stream(for: exchange!), reused: false)
     if pool.isClosed { return connection.retire() }
     serve()
   }
 
-  func connectFailed(_ reason: Reason) {
+  func connectFailed(_ reason: Reason, detail: String?) {
     connector = nil
-    failAll(reason)
+    // What an endpoint speaks may have changed while it was away.
+    isKnown = client.protocol == .h2
+    failAll(reason, detail: detail)
   }
 
-  private func failAll(_ reason: Reason) {
+  private func failAll(_ reason: Reason, detail: String? = nil) {
     let left = waiters
     waiters.removeAll()
     for exchange in left {
       client.stats.waiterServed()
-      exchange.connectFailed(reason)
+      exchange.connectFailed(reason, detail: detail)
     }
   }
 
