@@ -61,10 +61,12 @@ extension HTTP2Session {
       default: .trailers
       }
     let reader = beginSection()
-    reader.begin(kind, streamID: frame.pointee.hd.stream_id, limit: settings.maxHeaderListBytes)
+    reader._withUnsafeGuaranteedRef {
+      $0.begin(kind, streamID: frame.pointee.hd.stream_id, limit: settings.maxHeaderListBytes)
+    }
     if kind == .request { lastRequestID = frame.pointee.hd.stream_id }
     if kind == .request, streamCount >= settings.maxConcurrentStreams || heldHeadBytes > limits.heldHeadBytesMax {
-      reader.refuse()
+      reader._withUnsafeGuaranteedRef { $0.refuse() }
       nghttp2_submit_rst_stream(
         raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), frame.pointee.hd.stream_id, HTTP2ErrorCode.refusedStream.rawValue)
       if let abuse = ledger.streamRefused(at: now.nanoseconds) { return stop(abuse) }
@@ -76,8 +78,9 @@ extension HTTP2Session {
     _ frame: UnsafePointer<nghttp2_frame>, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
   ) -> Int32 {
     guard let reader else { return HTTP2Library.callbackFailure }
-    if reader.add(name: name, value: value) {
-      return reader.listBytes <= sectionBytesMax ? 0 : stop(.headerBomb)
+    let isSound = reader._withUnsafeGuaranteedRef { $0.add(name: name, value: value) }
+    if isSound {
+      return reader._withUnsafeGuaranteedRef { $0.listBytes } <= sectionBytesMax ? 0 : stop(.headerBomb)
     }
     malformed(frame.pointee.hd.stream_id)
     endSection()
@@ -145,8 +148,12 @@ extension HTTP2Session {
 
   /// A header section is complete and its fields make sense together.
   private func sectionEnds(_ id: Int32, endStream: Bool) {
-    guard let reader, reader.streamID == id else { return }
-    defer { endSection() }
+    guard let reader else { return }
+    reader._withUnsafeGuaranteedRef { if $0.streamID == id { sectionEnds($0, id, endStream: endStream) } }
+    endSection()
+  }
+
+  private func sectionEnds(_ reader: HTTP2HeadReader, _ id: Int32, endStream: Bool) {
     if reader.isRefused { return }
     if reader.isTooLarge, let abuse = ledger.headTooLarge(at: now.nanoseconds) {
       fault = HTTP2Failure(abuse)

@@ -17,8 +17,8 @@ public final class HTTP2Session {
   /// libnghttp2's session; valid until `deinit`.
   let raw: OpaquePointer
   private let workshop: HTTP2Workshop
-  /// Of the field section that is coming in.
-  private(set) var reader: HTTP2HeadReader?
+  /// Of the field section that is coming in; owned.
+  private(set) var reader: Unmanaged<HTTP2HeadReader>?
   /// A field section that decodes to more ends the connection.
   let sectionBytesMax: Int
   var writer: HTTP2HeadWriter { workshop.writer }
@@ -113,6 +113,7 @@ public final class HTTP2Session {
 
   deinit {
     precondition(firstStream == nil, "an HTTP/2 session went with open streams: abandon was not called")
+    reader?.release()
     nghttp2_session_del(raw)
   }
 
@@ -261,19 +262,20 @@ public final class HTTP2Session {
 // Field sections.
 extension HTTP2Session {
   /// The reader for a section that begins.
-  func beginSection() -> HTTP2HeadReader {
+  func beginSection() -> Unmanaged<HTTP2HeadReader> {
     // One that libnghttp2 gave up in the middle may be left.
     if let reader { return reader }
-    let reader = workshop.takeReader()
-    self.reader = reader
-    return reader
+    let link = Unmanaged.passRetained(workshop.takeReader())
+    reader = link
+    return link
   }
 
   func endSection() {
-    guard let reader else { return }
-    self.reader = nil
-    reader.end()
-    workshop.giveBack(reader)
+    guard let link = reader else { return }
+    reader = nil
+    let finished = link.takeRetainedValue()
+    finished.end()
+    workshop.giveBack(finished)
   }
 }
 
