@@ -90,7 +90,7 @@ let package = Package(
     tests("MeshRouter", ["MeshRouter"]),
     tests("MeshRouterMain", ["MeshRouterMain", "TestSupport"]),
     tests("Architecture", ["MeshBase", "Dtab", "Config", "Telemetry"]),
-    tests("EndToEnd", ["MeshRouterMain", "Net", "TestSupport"]),
+    tests("EndToEnd", ["MeshRouterMain", "HTTP", "MeshBase", "Net", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -183,3 +183,26 @@ public enum GRPC {
     }
   }
 }
+
+extension GRPCStatus {
+  /// Of the trailers of a response: field lines, each with its CRLF. Nil where they name no status.
+  public init?(trailers lines: UnsafeRawBufferPointer) {
+    let name: StaticString = "grpc-status:"
+    let nameCount = name.utf8CodeUnitCount
+    var start = 0
+    while start < lines.count {
+      let end = lines[start...].firstIndex(of: UInt8(ascii: "\r")) ?? lines.count
+      if end - start > nameCount,
+        (0..<nameCount).allSatisfy({ lines[start + $0] | 0x20 == name.utf8Start[$0] | 0x20 })
+      {
+        var value = lines[(start + nameCount)..<end]
+        while value.first == 0x20 || value.first == 0x09 { value = value.dropFirst() }
+        while value.last == 0x20 || value.last == 0x09 { value = value.dropLast() }
+        self.init(UnsafeRawBufferPointer(rebasing: value))
+        return
+      }
+      start = end + 2
+    }
+    return nil
+  }
+}

@@ -35,10 +35,21 @@ public final class ClientStats: StatsBlock, @unchecked Sendable {
     @inlinable static var status: Int { 25 }
     @inlinable static var latency: Int { status + StatusWords.count }
     @inlinable static var connectLatency: Int { latency + HistogramWords.wordCount }
-    @inlinable static var reasons: Int { connectLatency + HistogramWords.wordCount }
+    @inlinable static var http2: Int { connectLatency + HistogramWords.wordCount }
+    @inlinable static var deadConnections: Int { http2 + HTTP2Words.count }
+    @inlinable static var reasons: Int { deadConnections + 1 }
   }
 
   public init() { super.init(wordCount: Word.reasons + ReasonWords.count, histograms: Self.histograms) }
+
+  @inlinable public func streamOpened() { add(Word.http2 + HTTP2Words.streams) }
+  @inlinable public func streamClosed() { subtractOne(Word.http2 + HTTP2Words.streams) }
+
+  /// A stream was reset, with the code of RST_STREAM; `isLocal`: by the router.
+  public func streamReset(code: UInt32, isLocal: Bool) { add(Word.http2 + HTTP2Words.reset(code, isLocal: isLocal)) }
+
+  /// An HTTP/2 connection was given up because a PING was not answered.
+  public func connectionDied() { add(Word.deadConnections) }
 
   @inlinable public func attemptBegan() { add(Word.pending) }
 

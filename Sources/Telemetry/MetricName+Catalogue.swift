@@ -25,6 +25,14 @@ extension MetricName {
     "meshrouter_server_received_bytes_total", .counter, .bytes, server, "Bytes received from callers.")
   public static let serverSentBytes = MetricName(
     "meshrouter_server_sent_bytes_total", .counter, .bytes, server, "Bytes sent to callers.")
+  public static let serverStreams = MetricName(
+    "meshrouter_server_streams", .gauge, server, "HTTP/2 streams of callers that are open.")
+  public static let serverResets = MetricName(
+    "meshrouter_server_stream_resets_total", .counter, server + ["by", "code"],
+    "HTTP/2 streams of callers that ended with RST_STREAM, by who sent it and its code.")
+  public static let serverAbuse = MetricName(
+    "meshrouter_server_http2_abuse_total", .counter, server + ["abuse"],
+    "Times a caller overdid something in HTTP/2 and lost its connection, or for `zero_window` a stream, over it.")
   public static let errors = MetricName(
     "meshrouter_errors_total", .counter, ["router", "reason"],
     "Requests that failed for a reason of the router's own, over all servers; see `meshrouter errors REASON`.")
@@ -99,6 +107,15 @@ extension MetricName {
     "meshrouter_client_received_bytes_total", .counter, .bytes, client, "Bytes received from endpoints.")
   public static let clientSentBytes = MetricName(
     "meshrouter_client_sent_bytes_total", .counter, .bytes, client, "Bytes sent to endpoints.")
+
+  public static let clientStreams = MetricName(
+    "meshrouter_client_streams", .gauge, client, "HTTP/2 streams to endpoints that are open.")
+  public static let clientResets = MetricName(
+    "meshrouter_client_stream_resets_total", .counter, client + ["by", "code"],
+    "HTTP/2 streams to endpoints that ended with RST_STREAM, by who sent it and its code.")
+  public static let clientDeadConnections = MetricName(
+    "meshrouter_client_dead_connections_total", .counter, client,
+    "HTTP/2 connections given up because the endpoint did not answer a PING.")
 
   // MARK: Routers and workers
 
@@ -179,12 +196,15 @@ extension MetricName {
   public static let all: [MetricName] =
     [
       serverRequests, serverDuration, serverInFlight, serverConnections, serverConnectionsOpened,
-      serverConnectionsClosed, serverFailedHandshakes, serverReceivedBytes, serverSentBytes, errors, serviceRequests,
+      serverConnectionsClosed, serverFailedHandshakes, serverReceivedBytes, serverSentBytes, serverStreams,
+      serverResets,
+      serverAbuse, errors, serviceRequests,
       serviceFailures,
       serviceDuration, serviceInFlight, serviceRetries, serviceRetryBudget, clientAttempts, clientResponses,
       clientDuration, clientInFlight, clientConnectDuration, clientConnectFailures, clientConnectionsClosed,
       clientConnections, clientEndpoints, clientEndpointUpdates, clientEjections, clientRevivals, clientPanics,
       clientRequeues, clientWaiters, clientWaited, clientTooManyWaiters, clientReceivedBytes, clientSentBytes,
+      clientStreams, clientResets, clientDeadConnections,
       bindCacheEvents, bindCacheIdle, stageDuration, workerBusy, workerBusyRatio, workerTurns, workerDelay,
       accessLogDropped, overflow, retiredScopes, retiredRequests,
     ] + controlPlane

@@ -25,6 +25,14 @@ private enum LabelText {
   static let failureWithoutReason = Array("result=\"failure\",reason=\"\"".utf8)
   static let failureReasons = Reason.allCases.map { Array("result=\"failure\",reason=\"\($0.rawValue)\"".utf8) }
 
+  /// `HTTP2Words` from `remoteResets` on, where the other end is `peer`.
+  static func resets(peer: String) -> [[UInt8]] {
+    [peer, "router"].flatMap { by in HTTP2Words.codes.map { Array("by=\"\(by)\",code=\"\($0)\"".utf8) } }
+  }
+  static let callerResets = resets(peer: "caller")
+  static let endpointResets = resets(peer: "endpoint")
+  static let abuses = HTTP2Abuse.allCases.map { Array("abuse=\"\($0.rawValue)\"".utf8) }
+
   static let active = Array("state=\"active\"".utf8)
   static let idle = Array("state=\"idle\"".utf8)
   static let ok = Array("state=\"ok\"".utf8)
@@ -79,6 +87,19 @@ extension MetricsRegistry {
     page.word(.serverFailedHandshakes, scopes, Word.failedHandshakes)
     page.word(.serverReceivedBytes, scopes, Word.receivedBytes)
     page.word(.serverSentBytes, scopes, Word.sentBytes)
+    page.gauge(.serverStreams, scopes, Word.http2 + HTTP2Words.streams)
+    page.family(.serverResets, scopes) { scope, family, out in
+      for (place, text) in LabelText.callerResets.enumerated() {
+        let count = scope.sum(Word.http2 + HTTP2Words.remoteResets + place)
+        if count > 0 { family.sample(&out, scope.labels, text, count) }
+      }
+    }
+    page.family(.serverAbuse, scopes) { scope, family, out in
+      for (place, text) in LabelText.abuses.enumerated() {
+        let count = scope.sum(Word.abuses + place)
+        if count > 0 { family.sample(&out, scope.labels, text, count) }
+      }
+    }
     page.family(.errors, routers) { router, family, out in
       let servers = router.servers.sorted
       for (reason, text) in LabelText.reasons.enumerated() {
@@ -172,6 +193,14 @@ extension MetricsRegistry {
     page.word(.clientTooManyWaiters, scopes, Word.poolTooManyWaiters)
     page.word(.clientReceivedBytes, scopes, Word.receivedBytes)
     page.word(.clientSentBytes, scopes, Word.sentBytes)
+    page.gauge(.clientStreams, scopes, Word.http2 + HTTP2Words.streams)
+    page.family(.clientResets, scopes) { scope, family, out in
+      for (place, text) in LabelText.endpointResets.enumerated() {
+        let count = scope.sum(Word.http2 + HTTP2Words.remoteResets + place)
+        if count > 0 { family.sample(&out, scope.labels, text, count) }
+      }
+    }
+    page.word(.clientDeadConnections, scopes, Word.deadConnections)
   }
 
   func addRouters(to page: inout PrometheusBuilder) {

@@ -21,10 +21,21 @@ public final class ServerStats: StatsBlock, @unchecked Sendable {
     /// Statuses of requests that failed for a reason, so that each request is in exactly one of the two.
     @inlinable static var reasonStatus: Int { status + StatusWords.count }
     @inlinable static var latency: Int { reasonStatus + StatusWords.count }
-    @inlinable static var reasons: Int { latency + HistogramWords.wordCount }
+    @inlinable static var http2: Int { latency + HistogramWords.wordCount }
+    @inlinable static var abuses: Int { http2 + HTTP2Words.count }
+    @inlinable static var reasons: Int { abuses + HTTP2Words.abuseCount }
   }
 
   public init() { super.init(wordCount: Word.reasons + ReasonWords.count, histograms: Self.histograms) }
+
+  @inlinable public func streamOpened() { add(Word.http2 + HTTP2Words.streams) }
+  @inlinable public func streamClosed() { subtractOne(Word.http2 + HTTP2Words.streams) }
+
+  /// A stream was reset, with the code of RST_STREAM; `isLocal`: by the router.
+  public func streamReset(code: UInt32, isLocal: Bool) { add(Word.http2 + HTTP2Words.reset(code, isLocal: isLocal)) }
+
+  /// A caller overdid something, and its connection ended over it or a stream was reset.
+  public func abused(_ abuse: HTTP2Abuse) { add(Word.abuses + abuse.ordinal) }
 
   @inlinable public func connectionOpened() {
     add(Word.connects)

@@ -35,6 +35,11 @@ enum ReasonWords {
   static let count = all.count
 }
 
+extension HTTP2Abuse {
+  /// Place in `allCases`, by the same rule as `Reason.ordinal`.
+  @inlinable var ordinal: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
+}
+
 extension Reason {
   /// Place in `allCases`. An enum without payloads and with at most 256 cases is represented by this one byte.
   @inlinable var ordinal: Int { Int(unsafeBitCast(self, to: UInt8.self)) }

@@ -106,7 +106,8 @@ private let fieldCases: [ForwardedCase] = [
     holds: ["TE: trailers\r\n", "Connection: TE\r\n"], lacks: ["deflate"]),
   fields("Upgrade alone goes", "Upgrade: websocket", lacks: ["pgrade"]),
   fields(
-    "Upgrade to h2c goes", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__",
+    "Upgrade to h2c with broken settings goes",
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP",
     lacks: ["pgrade", "h2c", "HTTP2"]),
   fields(
     "Upgrade in HTTP/1.1 stays", "Connection: upgrade\r\nUpgrade: websocket",

@@ -78,4 +78,16 @@ struct GRPCTests {
     #expect(GRPCStatus(.relayResetByClient) == .cancelled && GRPCStatus(.identifyNone) == .invalidArgument)
     for reason in Reason.allCases { #expect(GRPCStatus(reason) != .ok && GRPCStatus(reason) != .unknown) }
   }
+
+  @Test(
+    "the status is found among trailers",
+    arguments: [
+      ("grpc-status: 0\r\n", 0), ("x: 1\r\nGrpc-Status:14\r\ngrpc-message: a\r\n", 14), ("grpc-status: \r\n", nil),
+      ("grpc-status-details-bin: 1\r\n", nil), ("", nil), ("x-grpc-status: 1\r\ngrpc-status:  5 \r\n", 5),
+      ("grpc-message: grpc-status: 3\r\n", nil),
+    ] as [(String, Int?)])
+  func statusOfTrailers(_ lines: String, _ status: Int?) {
+    let found = Array(lines.utf8).withUnsafeBytes { GRPCStatus(trailers: $0) }
+    #expect(found.map { Int($0.rawValue) } == status)
+  }
 }

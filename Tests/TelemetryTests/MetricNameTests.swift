@@ -16,6 +16,9 @@ struct MetricNameTests {
       meshrouter_server_failed_handshakes_total counter router,server,protocol
       meshrouter_server_received_bytes_total counter router,server,protocol
       meshrouter_server_sent_bytes_total counter router,server,protocol
+      meshrouter_server_streams gauge router,server,protocol
+      meshrouter_server_stream_resets_total counter router,server,protocol,by,code
+      meshrouter_server_http2_abuse_total counter router,server,protocol,abuse
       meshrouter_errors_total counter router,reason
       meshrouter_service_requests_total counter router,service,result
       meshrouter_service_failures_total counter router,service,reason
@@ -42,6 +45,9 @@ struct MetricNameTests {
       meshrouter_client_pool_overflow_total counter router,client
       meshrouter_client_received_bytes_total counter router,client
       meshrouter_client_sent_bytes_total counter router,client
+      meshrouter_client_streams gauge router,client
+      meshrouter_client_stream_resets_total counter router,client,by,code
+      meshrouter_client_dead_connections_total counter router,client
       meshrouter_bind_cache_events_total counter router,cache,event
       meshrouter_bind_cache_idle gauge router,cache
       meshrouter_stage_duration_seconds histogram stage

@@ -36,4 +36,13 @@ struct StatsLayoutTests {
     let words = RetryKind.allCases.flatMap { kind in RetryOutcome.allCases.map { ServiceStats.Word.retry(kind, $0) } }
     #expect(words.sorted() == Array(ServiceStats.Word.retries..<ServiceStats.Word.budgetBalance))
   }
+
+  @Test("there is a word for each abuse and each code of a reset")
+  func http2Words() {
+    #expect(HTTP2Words.abuseCount == HTTP2Abuse.allCases.count)
+    #expect(HTTP2Words.codeCount == HTTP2Words.codes.count)
+    #expect(HTTP2Words.reset(8, isLocal: false) == HTTP2Words.remoteResets + 8)
+    #expect(HTTP2Words.reset(.max, isLocal: true) == HTTP2Words.count - 1)
+    #expect(HTTP2Abuse.allCases.map(\.ordinal) == Array(0..<HTTP2Abuse.allCases.count))
+  }
 }

@@ -1,4 +1,5 @@
 import CNghttp2
+import MeshBase
 
 /// Why a connection cannot go on. Its GOAWAY is in the output already: write it, then close.
 public struct HTTP2Failure: Equatable, Sendable {

@@ -1,3 +1,5 @@
+import MeshBase
+
 /// What a connection's peer has cost so far, against `HTTP2Limits`. Confined to one worker.
 struct HTTP2Ledger {
   private var rapidResets: HTTP2Budget

@@ -1,3 +1,5 @@
+import MeshBase
+
 /// How often a peer may do something that costs us more than it costs the peer.
 public struct HTTP2Rate: Equatable, Sendable {
   /// So many at once.

@@ -1,4 +1,5 @@
 import CNghttp2
+import MeshBase
 
 // What libnghttp2 tells while it reads.
 extension HTTP2Session {
@@ -289,7 +290,13 @@ extension HTTP2Session {
   }
 
   func frameSent(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
-    switch frame.pointee.hd.type {
+    let head = frame.pointee.hd
+    if role == .server, head.type <= HTTP2Frame.headers, head.flags & HTTP2Frame.endStream != 0,
+      let stream = stream(head.stream_id)
+    {
+      stream._withUnsafeGuaranteedRef { endTaken($0) }
+    }
+    switch head.type {
     case HTTP2Frame.data: ledger.sentData()
     case HTTP2Frame.rstStream: resetSent(frame.pointee.hd.stream_id, frame.pointee.rst_stream.error_code)
     case HTTP2Frame.goaway where frame.pointee.goaway.error_code != 0 && failure == nil:

@@ -124,6 +124,20 @@ extension HTTP2Session {
     nghttp2_submit_rst_stream(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
   }
 
+  /// Server: nobody reads what is left of the request. If it is not whole when the last frame of the response goes out,
+  /// the client is told to stop, by RST_STREAM with NO_ERROR (RFC 9113 §8.1).
+  public func stopInput(_ stream: HTTP2Stream) {
+    if role == .client || stream.isClosed { return }
+    stream.inputIsUnwanted = true
+    if stream.endIsTaken { endTaken(stream) }
+  }
+
+  /// The last frame of a response has been taken.
+  func endTaken(_ stream: HTTP2Stream) {
+    stream.endIsTaken = true
+    if stream.inputIsUnwanted, !stream.remoteEnded { reset(stream, code: .noError) }
+  }
+
   private func resume(_ stream: HTTP2Stream) {
     if stream.isDeferred {
       stream.isDeferred = false

@@ -334,6 +334,22 @@ extension HTTP2Session {
     return MonotonicInstant(nanoseconds: stream.progressAt)
   }
 
+  /// Resets the streams on which bytes have waited since before `limit` because the peer's window is closed; how many.
+  public func resetStalled(since limit: MonotonicInstant) -> Int {
+    var count = 0
+    var link = firstStream
+    while let current = link {
+      link = current._withUnsafeGuaranteedRef { stream in
+        if !stream.isReset, let since = stalledSince(stream), since <= limit {
+          reset(stream, code: .cancel)
+          count += 1
+        }
+        return stream.next
+      }
+    }
+    return count
+  }
+
   /// Gives back what waits to be sent.
   func dropOutput(_ stream: HTTP2Stream) {
     if let queue = stream.queue {

@@ -28,6 +28,10 @@ open class HTTP2Stream {
   public internal(set) final var isReset = false
   /// The final response head went out or came in.
   public internal(set) final var responded = false
+  /// Server: `stopInput` was called.
+  final var inputIsUnwanted = false
+  /// Our last frame of the message has been taken.
+  final var endIsTaken = false
   /// The request is an extended CONNECT (RFC 8441): the head text shows it as `GET` with `Upgrade`.
   public internal(set) final var extendedProtocol = false
   /// `:scheme` of a received request was `https`.
@@ -64,6 +68,8 @@ open class HTTP2Stream {
     localEnded = false
     isReset = false
     responded = false
+    inputIsUnwanted = false
+    endIsTaken = false
     extendedProtocol = false
     schemeIsHTTPS = false
     unconsumedBytes = 0

@@ -18,6 +18,7 @@ final class Client {
   /// What an endpoint's certificate must be for; empty: TLS without a name. `nil`: clear text.
   let tlsName: String?
   let http2: HTTP2Settings
+  let http2HeadLimits: H1Limits
   let attemptTimeoutMilliseconds: UInt64?
   let lifeTimeNanoseconds: UInt64?
   let router: RouterRuntime
@@ -45,6 +46,7 @@ final class Client {
     tlsName = router.tlsName(of: snapshot.name)
     mayUseStreams = `protocol` == .h2 || (`protocol` == .auto && tlsName != nil)
     http2 = HTTP2Settings(configuration.http2)
+    http2HeadLimits = H1Limits(http2: http2)
     attemptTimeoutMilliseconds = configuration.requestAttemptTimeoutMilliseconds.map(UInt64.init)
     lifeTimeNanoseconds = configuration.session.lifeTimeMilliseconds.map { UInt64($0) * 1_000_000 }
     balancer = Balancer(

@@ -17,6 +17,8 @@ final class ServerRuntime {
   /// Changes with its files; connections keep the one they were made with.
   var tls: TLSServerContext?
   let http2: HTTP2Settings
+  /// For request heads that came over HTTP/2: their field section is bounded as a whole.
+  let http2HeadLimits: H1Limits
   let maxCallDepth: Int
   let allowConnect: Bool
   /// `name: ` of the header that gets the time of arrival.
@@ -38,6 +40,7 @@ final class ServerRuntime {
     var http2 = HTTP2Settings(plan.configuration.http2)
     http2.maxConcurrentStreams = plan.configuration.maxConcurrentStreamsPerConnection
     self.http2 = http2
+    http2HeadLimits = H1Limits(http2: http2)
     maxCallDepth = plan.configuration.maxCallDepth
     allowConnect = plan.configuration.allowConnect
     timestampPrefix = plan.configuration.timestampHeader.map { Array("\($0): ".utf8) }
@@ -293,6 +296,9 @@ final class ServerConnection: CallerChannel {
         case .complete:
           let head = UnsafeRawBufferPointer(rebasing: rest[..<worker.requestHead.length])
           offset += head.count
+          if let settings = http2UpgradeSettings(head) {
+            return becomeHTTP2(UnsafeRawBufferPointer(rebasing: rest[head.count...]), upgraded: head, settings)
+          }
           beginExchange(head)
         }
       case .body:
@@ -336,15 +342,35 @@ final class ServerConnection: CallerChannel {
   }
 
   /// The caller speaks HTTP/2 from its first byte: another object goes on with the socket, and with what has come.
-  private func becomeHTTP2(_ bytes: UnsafeRawBufferPointer) {
+  /// `upgraded`: by this request, which has been parsed, and whose settings stand there.
+  private func becomeHTTP2(
+    _ bytes: UnsafeRawBufferPointer, upgraded head: UnsafeRawBufferPointer? = nil, _ settings: ByteRange = .empty
+  ) {
     isProcessing = false
     loop.cancel(timer)
     input = .closed
     worker.connectionClosed(self)
     let next = HTTP2ServerConnection(
       server: server, worker: worker, descriptor: detachDescriptor(), peer: peer, tls: tls)
-    next.start(received: bytes)
+    if let head {
+      next.start(upgraded: head, settings: settings, received: bytes)
+    } else {
+      next.start(received: bytes)
+    }
     dropInbox()
+  }
+
+  /// The value of HTTP2-Settings if the caller of this request wants to go on with HTTP/2 (RFC 7540 §3.2). One with a
+  /// body is served as HTTP/1.1, which it may be: the body would have to be read first.
+  private func http2UpgradeSettings(_ head: UnsafeRawBufferPointer) -> ByteRange? {
+    guard worker.requestHead.wantsUpgrade, tls == nil, worker.requestHead.framing == .none, !worker.isDraining,
+      let wanted = worker.requestHead.upgradeRange, head[wanted].count == 3,
+      zip(head[wanted], "h2c".utf8).allSatisfy({ Ascii.lowercased($0) == $1 }),
+      let settings = worker.requestHead.value(of: .http2Settings),
+      !worker.requestHead.block.repeated.contains(.http2Settings),
+      HTTP2Session.isUpgradeSettings(head[settings])
+    else { return nil }
+    return settings
   }
 
   private func headIsPartial() {

@@ -14,7 +14,7 @@ extension AccessLogWriter {
       Self.append(entry.head[request.methodRange], to: &line)
       line.append(0x20)
       Self.append(entry.head[request.target], to: &line)
-      line += Array(request.minorVersion == 1 ? " HTTP/1.1".utf8 : " HTTP/1.0".utf8)
+      line += Array(" HTTP/\(Self.version(entry, request))".utf8)
     } else {
       line.append(UInt8(ascii: "-"))
     }
@@ -43,7 +43,7 @@ extension AccessLogWriter {
       if let host = request.host { field("host", entry.head[host]) }
       if let value = request.value(of: .referer) { field("referer", entry.head[value]) }
       if let value = request.value(of: .userAgent) { field("user_agent", entry.head[value]) }
-      line += Array(",\"http\":\"1.\(request.minorVersion)\"".utf8)
+      line += Array(",\"http\":\"\(Self.version(entry, request))\"".utf8)
     }
     line += Array(",\"status\":\(entry.status),\"bytes\":\(entry.bytes),\"duration_us\":\(entry.microseconds)".utf8)
     line += Array(",\"name\":\"\(Self.escapeName(entry.name))\"".utf8)
@@ -67,6 +67,10 @@ extension AccessLogWriter {
     } else {
       line.append(UInt8(ascii: "-"))
     }
+  }
+
+  private static func version(_ entry: AccessLogEntry, _ request: borrowing RequestHead) -> String {
+    entry.isHTTP2 ? "2.0" : request.minorVersion == 1 ? "1.1" : "1.0"
   }
 
   /// Escapes what would end or falsify a quoted value: quotes, backslashes, controls and bytes beyond ASCII.

@@ -7,6 +7,8 @@ import Telemetry
 /// What one line of the access log tells. The head's bytes are borrowed for the call.
 struct AccessLogEntry {
   var head: UnsafeRawBufferPointer
+  /// The caller's request came over HTTP/2; its head has the form of HTTP/1 all the same.
+  var isHTTP2 = false
   var peer: SocketAddress?
   var status: Int
   var bytes: UInt64

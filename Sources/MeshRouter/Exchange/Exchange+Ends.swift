@@ -87,6 +87,18 @@ extension Exchange {
 
   // MARK: How a backend's stream ends
 
+  /// The code for the caller's stream when the backend's ended with `backendResetCode`. What concerns only the
+  /// connection between the router and the backend is an internal error to the caller; so is an end without error that
+  /// leaves the response cut, and a refusal, since the caller would take its request for one that was not processed.
+  var resetCodeForCaller: HTTP2ErrorCode {
+    switch backendResetCode {
+    case .cancel?: .cancel
+    case .enhanceYourCalm?: .enhanceYourCalm
+    case .connectError?: .connectError
+    default: .internalError
+    }
+  }
+
   /// The stream could not be opened; nothing was sent.
   func refused(_ refusal: HTTP2Refusal) {
     switch refusal {

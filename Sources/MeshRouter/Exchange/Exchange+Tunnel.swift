@@ -24,6 +24,7 @@ extension Exchange {
       return false
     }
     openTunnel(head, upgradeTo: head[protocols])
+    stream?.resumeInput()
     return true
   }
 
@@ -32,6 +33,7 @@ extension Exchange {
     backendStream?.tunnelOpened()
     upgradeProtocol.withUnsafeBytes { openTunnel(head, upgradeTo: $0) }
     flushResponse()
+    stream?.resumeInput()
   }
 
   private func openTunnel(_ head: UnsafeRawBufferPointer, upgradeTo protocols: UnsafeRawBufferPointer) {
@@ -70,6 +72,7 @@ extension Exchange {
     connection.enterTunnel()
     enterTunnel()
     flushResponse()
+    stream?.resumeInput()
   }
 
   /// The head of the answer is in `worker.scratch`.

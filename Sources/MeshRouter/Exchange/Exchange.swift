@@ -96,6 +96,8 @@ final class Exchange: TimerOwner {
   func begin(_ stream: ServerStream, _ head: UnsafeRawBufferPointer) {
     self.stream = stream
     guard let connection = stream.connection else { return }
+    isGRPC = worker.requestHead.value(of: .contentType).map { GRPC.isGRPC(contentType: head[$0]) } ?? false
+    grpcStatus = nil
     begin(connection.server, head)
   }
 
@@ -252,6 +254,12 @@ final class Exchange: TimerOwner {
     perform(machine.handle(.connected(reused: reused)))
   }
 
+  /// The connection that was made for it is there, but what the endpoint takes is not known yet.
+  func waits(in pool: EndpointPool) {
+    connecting = nil
+    waitingPool = pool
+  }
+
   func connected(_ stream: ClientStream, reused: Bool) {
     backendStream = stream
     connecting = nil
@@ -308,7 +316,7 @@ final class Exchange: TimerOwner {
     }
     if let backendStream,
       let refusal = backendStream.request(
-        requestHead.readable, end: requestIsComplete, extended: upgradeWanted)
+        requestHead.readable, end: requestIsComplete && !upgradeWanted, extended: upgradeWanted)
     {
       return refused(refusal)
     }
@@ -430,17 +438,19 @@ final class Exchange: TimerOwner {
   }
 
   /// The final response's head is in `worker.responseHead`; `head` are its bytes.
-  func responseBegan(_ head: UnsafeRawBufferPointer) {
+  /// `isWhole`: over HTTP/2, nothing follows the head.
+  func responseBegan(_ head: UnsafeRawBufferPointer, isWhole: Bool = false) {
     _ = machine.handle(.responseBegan)
     worker.loop.cancel(attemptTimer)
     worker.loop.cancel(totalTimer)
     responseBeganAt = now
     status = worker.responseHead.status
     if upgradeWanted, backendStream != nil, (200..<300).contains(status) { return extendedConnectAccepted(head) }
-    writeResponseHead(&worker.responseHead, head)
+    if isGRPC { grpcStatus = worker.responseHead.value(of: .grpcStatus).flatMap { GRPCStatus(head[$0]) } }
+    writeResponseHead(&worker.responseHead, head, isWhole: isWhole)
   }
 
-  private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer) {
+  private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer, isWhole: Bool) {
     guard hasCaller else { return }
     let out = worker.scratch
     let isClearing = settings.clearContext
@@ -455,6 +465,7 @@ final class Exchange: TimerOwner {
     switch response.framing {
     case .none: responseEncoding = .none
     case .length: responseEncoding = .raw
+    case .untilClose where isWhole: responseEncoding = .none
     case .chunked, .untilClose:
       responseEncoding = isHTTP10 ? .raw : .chunked
       if isHTTP10 { responseKeepsAlive = false }
@@ -471,7 +482,9 @@ final class Exchange: TimerOwner {
       out.append("\r\n")
     }
     response.appendForwardable(head, skipping: skip, to: out)
-    if emptied {
+    if isWhole, response.framing == .untilClose, stream == nil {
+      out.append("Content-Length: 0\r\n")
+    } else if emptied {
       if responseEncoding != .none { out.append("Content-Length: 0\r\n") }
       responseEncoding = .none
     } else if responseEncoding == .chunked {
@@ -484,7 +497,7 @@ final class Exchange: TimerOwner {
     } else {
       out.append(response.minorVersion == 1 ? "Via: 1.1 meshrouter\r\n" : "Via: 1.0 meshrouter\r\n" as StaticString)
     }
-    if !isClearing {
+    if !isClearing && !isGRPC {
       // linkerd's classifier verdict, which an upstream router counts by: only 5xx are failures.
       if status < 500 { out.append("l5d-success-class: 1.0\r\n") } else { out.append("l5d-success-class: 0.0\r\n") }
     }
@@ -533,6 +546,7 @@ final class Exchange: TimerOwner {
 
   /// `lines`: field lines, each with its CRLF.
   func responseTrailers(_ lines: UnsafeRawBufferPointer?) {
+    if isGRPC, let lines { grpcStatus = GRPCStatus(trailers: lines) }
     switch responseEncoding {
     case .chunked: worker.scratch.appendLastChunk(trailers: lines)
     case .frames: stream?.end(trailers: lines)
@@ -576,6 +590,9 @@ final class Exchange: TimerOwner {
 
   var failureDetail: String?
 
+  /// The request goes on in a way that it must not.
+  func requestIsBad(_ reason: Reason, _ detail: String) { fail(reason, detail: detail) }
+
   /// `amidResponse`: something of a response has come, so the backend saw the request and it is not sent again.
   func backendLost(amidResponse: Bool) {
     let isHeadCut = amidResponse && machine.state == .awaitingResponse
@@ -596,7 +613,7 @@ final class Exchange: TimerOwner {
 
   private func finish() {
     let isTunnel = self.isTunnel
-    let success = status < 500
+    let success = isGRPC ? (grpcStatus ?? GRPCStatus(httpStatus: status)) == .ok : status < 500
     let ended = now
     if attemptIsOut, let client = branch?.client {
       attemptIsOut = false
@@ -646,6 +663,10 @@ final class Exchange: TimerOwner {
   }
 
   private var failureStatus: Int?
+  /// The caller waits for the answer of a gRPC call.
+  private var isGRPC = false
+  /// How the call ended, as the backend says.
+  private var grpcStatus: GRPCStatus?
   /// How the backend ended its stream amid the response; the caller's ends the same way.
   var backendResetCode: HTTP2ErrorCode?
 
@@ -655,7 +676,12 @@ final class Exchange: TimerOwner {
       reason: reason, status: status, router: router.label, host: worker.hostName, name: entry?.path,
       client: branch?.client?.name, tried: attemptedAddresses, detail: failureDetail ?? explanation)
     if let stream {
-      stream.answer(answer, isHead: method == .head, retryable: reason.neverProcessed)
+      if isGRPC {
+        status = 200
+        stream.answerCall(answer, retryable: reason.neverProcessed)
+      } else {
+        stream.answer(answer, isHead: method == .head, retryable: reason.neverProcessed)
+      }
       concludeFailure(reason, status: status)
       reset()
       return stream.exchangeEnded()
@@ -716,7 +742,7 @@ final class Exchange: TimerOwner {
     worker.scratch.removeAll()
     concludeFailure(reason, status: status)
     let (server, stream) = (self.server, self.stream)
-    let code = backendResetCode ?? .internalError
+    let code = resetCodeForCaller
     reset()
     server?.breakOff()
     stream?.breakOff(code)
@@ -756,7 +782,8 @@ final class Exchange: TimerOwner {
     guard let logHead else { return }
     router.accessLog?.record(
       AccessLogEntry(
-        head: logHead.readable, peer: caller?.peer, status: status, bytes: responseBytes, reason: reason,
+        head: logHead.readable, isHTTP2: stream != nil, peer: caller?.peer, status: status, bytes: responseBytes,
+        reason: reason,
         name: entry?.path ?? "-", client: branch?.client?.name,
         endpoint: endpoint ?? triedAddresses.last, microseconds: now.nanoseconds(since: startedAt) / 1_000,
         requeues: machine.requeues),
@@ -790,6 +817,7 @@ final class Exchange: TimerOwner {
       webSocketKey = []
     }
     isTunnel = false
+    isGRPC = false
     status = 0
     responseBytes = 0
     responseEncoding = .raw

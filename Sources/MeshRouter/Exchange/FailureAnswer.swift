@@ -17,6 +17,8 @@ struct FailureAnswer {
 
   /// Body bytes are cut beyond this.
   static let bodyBytesMax = 8_192
+  /// Characters of `grpc-message`: callers bound the whole head, often at 8 KiB, and each may take 12 bytes.
+  private static let callMessageMax = 512
 
   /// Writes a whole response; the number of bytes of its head. `retryable`: the request surely was not processed.
   @discardableResult
@@ -39,6 +41,25 @@ struct FailureAnswer {
     let headBytes = out.count - start
     if !isHead { body.withUnsafeBytes { out.append($0) } }
     return headBytes
+  }
+
+  /// Writes the head of a response that is nothing but gRPC's trailers: status 200, and what went wrong in
+  /// `grpc-status` and `grpc-message`. Source: grpc/doc/PROTOCOL-HTTP2.md, "Trailers-Only".
+  func writeCallEnd(to out: ByteBuffer, worker: Worker, retryable: Bool) {
+    out.appendStatusLine(200)
+    worker.appendDate(to: out)
+    out.append("Content-Type: application/grpc\r\ngrpc-status: ")
+    out.append(decimal: Int(GRPCStatus(reason).rawValue))
+    out.append("\r\ngrpc-message: ")
+    var message = "\(name ?? "request"): \(reason.meaning) (\(reason.rawValue))"
+    if !tried.isEmpty { message += "; tried " + tried.map(\.description).joined(separator: ", ") }
+    if let detail, !detail.isEmpty { message += "; " + detail }
+    GRPC.append(message: String(message.prefix(Self.callMessageMax)), to: out)
+    out.append("\r\nl5d-err: ")
+    out.append(errorField)
+    out.append("\r\n")
+    if retryable { out.append("l5d-retryable: true\r\n") }
+    out.append("Via: 1.1 meshrouter\r\n\r\n")
   }
 
   /// `bind.neg; name=/svc/nope; router=http; host=node-17`. Names are in printed form, so every byte is visible ASCII.

@@ -164,6 +164,13 @@ public final class RouterProcess {
     case .drained(let worker): drained.insert(worker)
     case .handshakeFailed(let peer, let name, let word, let text):
       handshakes.failed(peer: peer, name: name, word: word, text: text)
+    case .abused(let abuse, let router, let peer, let explanation):
+      log.warning(
+        "an HTTP/2 caller overdid it",
+        metadata: [
+          "router": "\(configuration.routers[router].label)", "peer": "\(peer?.description ?? "-")",
+          "abuse": "\(abuse.rawValue)", "end": "\(explanation)",
+        ])
     case .stopped(let worker):
       stopped.insert(worker)
       if stopped.count == workerCount { ended.fulfil(()) }

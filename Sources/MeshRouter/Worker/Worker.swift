@@ -25,6 +25,7 @@ final class Worker {
   /// Frames of one HTTP/2 connection on their way to the kernel; empty between events.
   let frameScratch = ByteBuffer(minimumCapacity: 16_384)
   let tlsWorkspace = TLSWorkspace()
+  private var abuseToldAt: MonotonicInstant?
   private(set) var isDraining = false
   private(set) var routers: [RouterRuntime] = []
   private var listeners: [Listener] = []
@@ -158,6 +159,15 @@ final class Worker {
   @inline(__always)
   func giveBack(_ exchange: Exchange) {
     if freeExchanges.count < Self.freeExchangesMax { freeExchanges.append(exchange) }
+  }
+
+  // MARK: Abuse
+
+  /// Has the abuse logged, unless another one was within the last second.
+  func tellAbuse(_ abuse: HTTP2Abuse, router: Int, peer: SocketAddress?, explanation: String) {
+    if let last = abuseToldAt, loop.now.nanoseconds(since: last) < 1_000_000_000 { return }
+    abuseToldAt = loop.now
+    tellControl(.abused(abuse, router: router, peer: peer, explanation: explanation))
   }
 
   func takeServerStream() -> ServerStream { freeServerStreams.popLast() ?? ServerStream() }

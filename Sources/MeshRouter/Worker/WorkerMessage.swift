@@ -27,6 +27,8 @@ enum ControlMessage: Sendable {
   case drained(worker: Int)
   /// `word` as in `TLSFailure`; `name` is the client's, or the server's address.
   case handshakeFailed(peer: SocketAddress?, name: String, word: String, text: String)
+  /// A caller overdid something in HTTP/2, for the log; not more than one a second from each worker.
+  case abused(HTTP2Abuse, router: Int, peer: SocketAddress?, explanation: String)
   case stopped(worker: Int)
 }
 

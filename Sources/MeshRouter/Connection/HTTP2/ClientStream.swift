@@ -9,6 +9,8 @@ final class ClientStream: HTTP2Stream {
   /// The caller's side cannot take more: the backend gets no credit.
   private var isPaused = false
   private(set) var isTunnel = false
+  /// The request's head is with the session. Until then the connection keeps a place for the stream.
+  private var isSubmitted = false
 
   /// The backend's window or connection does not keep up.
   var isBlocked: Bool { queuedBytes > ServerStream.highWaterBytes }
@@ -18,7 +20,9 @@ final class ClientStream: HTTP2Stream {
   /// Opens the stream. Not nil: it was not opened, and nothing was sent.
   func request(_ head: UnsafeRawBufferPointer, end: Bool, extended: Bool) -> HTTP2Refusal? {
     guard let connection else { return .goingAway }
-    return connection.open(self, head, end: end, extended: extended)
+    let refusal = connection.open(self, head, end: end, extended: extended)
+    isSubmitted = refusal == nil
+    return refusal
   }
 
   @inline(__always)
@@ -57,7 +61,7 @@ final class ClientStream: HTTP2Stream {
   func release() {
     exchange = nil
     isPaused = false
-    if id == 0 || connection == nil { return recycleUnopened() }
+    if !isSubmitted { return recycleUnopened() }
     if isOpen {
       if !(remoteEnded && localEnded) { connection?.withSession { $0.reset(self, code: .cancel) } }
       giveCredit()
@@ -75,5 +79,6 @@ final class ClientStream: HTTP2Stream {
     connection = nil
     isPaused = false
     isTunnel = false
+    isSubmitted = false
   }
 }

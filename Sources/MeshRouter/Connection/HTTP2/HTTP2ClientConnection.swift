@@ -18,6 +18,10 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   private var isRetiring = false
   /// Streams that were handed out and not opened yet.
   private var promised = 0
+  private var keepAlive: HTTP2KeepAlive?
+  private var keepAliveTimer = TimerID.none
+  private static let keepAliveTag: UInt8 = 0
+  private static let keepAlivePing: UInt64 = 0x6d65_7368_6c69_7665
 
   private static let readsPerTurn = 8
   private static let writeBytes = 65_536
@@ -28,6 +32,10 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
     openedAt = worker.loop.now
     idleSince = openedAt
     super.init(worker: worker, descriptor: descriptor, tls: tls)
+    let times = pool.client.configuration.session
+    keepAlive = times.keepAliveMilliseconds.map {
+      HTTP2KeepAlive(milliseconds: $0, timeoutMilliseconds: times.keepAliveTimeoutMilliseconds)
+    }
     session = HTTP2Session(role: .client, settings: pool.client.http2, delegate: self)
   }
 
@@ -47,6 +55,14 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
     isOpen && !isRetiring && session.canOpenStream && streamCount < session.peerMaxConcurrentStreams
   }
 
+  /// Whether the endpoint has said what it takes, as far as a request for an extended CONNECT needs to know.
+  func canOpenStream(for exchange: Exchange) -> Bool {
+    canOpenStream && (!exchange.upgradeWanted || session.prefaceReceived)
+  }
+
+  /// Its settings are still on their way.
+  var isNew: Bool { isOpen && !isRetiring && !session.prefaceReceived }
+
   var isRetired: Bool { isRetiring || !isOpen }
 
   /// A stream for one exchange, which opens it when it sends its request.
@@ -60,10 +76,13 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   func open(_ stream: ClientStream, _ head: UnsafeRawBufferPointer, end: Bool, extended: Bool) -> HTTP2Refusal? {
     guard isOpen else { return .goingAway }
+    session.now = loop.now
     if let refusal = session.submitRequest(stream, head: head, isHTTPS: isHTTPS, end: end, extended: extended) {
       return refusal
     }
     promised -= 1
+    stats.streamOpened()
+    if keepAlive != nil { watch() }
     scheduleFlush()
     return nil
   }
@@ -79,6 +98,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   @inline(__always)
   func withSession(_ body: (HTTP2Session) -> Void) {
     guard isOpen else { return }
+    session.now = loop.now
     body(session)
     scheduleFlush()
   }
@@ -101,6 +121,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   }
 
   override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
+    if tag == Self.keepAliveTag { return lookAfter(now) }
     isFlushDue = false
     if mayHaveUnread { receive() }
     flush()
@@ -117,6 +138,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
         return closeNow()
       }
       stats.received(bytes: count)
+      keepAlive?.heard(at: loop.now)
       // A failure has its GOAWAY in the output; `flush` closes behind it.
       _ = session.receive(UnsafeRawBufferPointer(rebasing: target[..<count]), now: loop.now)
       scheduleFlush()
@@ -148,13 +170,14 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
     let stream = unsafeDowncast(stream, to: ClientStream.self)
     guard let exchange = stream.exchange, parse(text, exchange) else { return }
-    exchange.responseBegan(text)
+    keepAlive?.progressed()
+    exchange.responseBegan(text, isWhole: endStream)
     guard stream.exchange === exchange else { return }
     if endStream { exchange.responseEnded(canReuse: true) } else { exchange.flushResponse() }
   }
 
   private func parse(_ text: UnsafeRawBufferPointer, _ exchange: Exchange) -> Bool {
-    switch worker.responseHead.parse(text, requestMethod: exchange.method, limits: pool.client.router.limits) {
+    switch worker.responseHead.parse(text, requestMethod: exchange.method, limits: pool.client.http2HeadLimits) {
     case .complete: return true
     case .needMore: exchange.badResponse("The head has no end.")
     case .failed(let error): exchange.badResponse("\(error)")
@@ -163,6 +186,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   }
 
   func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
+    keepAlive?.progressed()
     unsafeDowncast(stream, to: ClientStream.self).received(bytes)
   }
 
@@ -186,6 +210,8 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
     let stream = unsafeDowncast(stream, to: ClientStream.self)
     let exchange = stream.exchange
+    stats.streamClosed()
+    if code != .noError && isOpen { stats.streamReset(code: code.rawValue, isLocal: stream.isReset) }
     stream.recycle()
     worker.giveBack(stream)
     if let exchange {
@@ -198,6 +224,30 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   func settingsReceived() { pool.slotsChanged() }
 
+  // MARK: Keep-alive
+
+  /// A stream was opened: from now on the endpoint is to give a sign of life now and then.
+  private func watch() {
+    keepAlive?.progressed()
+    guard keepAliveTimer == .none, let due = keepAlive?.begin(at: loop.now) else { return }
+    keepAliveTimer = loop.schedule(self, tag: Self.keepAliveTag, at: due)
+  }
+
+  private func lookAfter(_ now: MonotonicInstant) {
+    keepAliveTimer = .none
+    // Without streams nobody waits for the endpoint.
+    guard isOpen, streamCount > 0, let step = keepAlive?.next(at: now) else { return }
+    switch step {
+    case .wait(let until): keepAliveTimer = loop.schedule(self, tag: Self.keepAliveTag, at: until)
+    case .ping(let until):
+      withSession { $0.ping(Self.keepAlivePing) }
+      keepAliveTimer = loop.schedule(self, tag: Self.keepAliveTag, at: until)
+    case .dead:
+      stats.connectionDied()
+      closeNow()
+    }
+  }
+
   // MARK: Output
 
   @inline(__always)
@@ -209,6 +259,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   private func flush() {
     let out = worker.frameScratch
+    session.now = loop.now
     while isOpen && !isBlocked {
       let hasMore = session.takeOutput(into: out, upTo: Self.writeBytes)
       if out.isEmpty { break }
@@ -241,6 +292,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   private func closeNow() {
     guard isOpen else { return }
+    loop.cancel(keepAliveTimer)
     dropOutput()
     closeChannel()
     if !isRetiring { pool.retired(self) }

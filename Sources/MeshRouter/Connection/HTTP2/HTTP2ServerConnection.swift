@@ -21,6 +21,11 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   private var mayHaveUnread = false
   private var sawPeerClosed = false
   private var drainStage = DrainStage.none
+  /// All is said: what still comes is read and dropped until the caller has closed too, so that the last frames are not
+  /// lost to a reset.
+  private var isLingering = false
+  private var lingerBytesLeft = 1 << 20
+  private var failureIsCounted = false
 
   private enum DrainStage {
     case none
@@ -34,8 +39,11 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   private static let writeBytes = 65_536
   /// Between the notice and the last word of a graceful end: longer than most round trips.
   private static let noticeMilliseconds: UInt64 = 500
+  /// For the last frames to get out, and for the caller to close behind them.
+  private static let lingerMilliseconds: UInt64 = 2_000
   private static let lazyTag: UInt8 = 0
   private static let drainTag: UInt8 = 1
+  private static let lingerTag: UInt8 = 2
 
   override init(
     server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?, tls: TLSSession?
@@ -44,6 +52,32 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     lastMoved = openedAt
     super.init(server: server, worker: worker, descriptor: descriptor, peer: peer, tls: tls)
     session = HTTP2Session(role: .server, settings: server.http2, delegate: self)
+  }
+
+  /// Goes on from an HTTP/1.1 request with `Upgrade: h2c` and without a body, parsed in `worker.requestHead`, which
+  /// becomes the first stream (RFC 7540 §3.2); `received` is what came behind it.
+  func start(upgraded head: UnsafeRawBufferPointer, settings: ByteRange, received: UnsafeRawBufferPointer) {
+    worker.connectionOpened(self)
+    guard (try? register()) != nil else { return closeNow() }
+    let out = worker.frameScratch
+    out.append("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    server.stats.sent(bytes: out.count)
+    write(out.readable)
+    out.removeAll()
+    guard isOpen else { return }
+    armLazily()
+    scheduleFlush()
+    session.now = loop.now
+    let stream = unsafeDowncast(newStream(), to: ServerStream.self)
+    // That the settings are sound was looked at before.
+    guard session.upgrade(stream, settings: head[settings], isHead: worker.requestHead.method == .head) else {
+      return closeNow()
+    }
+    server.stats.streamOpened()
+    begin(stream, head, endStream: true)
+    mayHaveUnread = true
+    process(received)
+    if worker.isDraining { drain() }
   }
 
   /// `received`: what came before it was known which protocol this is.
@@ -74,6 +108,9 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     case Self.drainTag:
       timer = .none
       finishDrain()
+    case Self.lingerTag:
+      timer = .none
+      closeNow()
     default:
       timer = .none
       checkDeadlines(now)
@@ -93,6 +130,12 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
         return closeNow()
       }
       server.stats.received(bytes: count)
+      if isLingering {
+        lingerBytesLeft -= count
+        if lingerBytesLeft < 0 { return closeNow() }
+        if count < target.count && !sawPeerClosed { return }
+        continue
+      }
       process(UnsafeRawBufferPointer(rebasing: target[..<count]))
       if isDry(after: count, of: target.count) && !sawPeerClosed { return }
     }
@@ -106,7 +149,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     guard isOpen, bytes.count > 0 else { return }
     lastMoved = loop.now
     // A failure has its GOAWAY in the output; `flush` closes behind it.
-    _ = session.receive(bytes, now: loop.now)
+    if session.receive(bytes, now: loop.now) != nil { failed() }
     if !unflushed.isEmpty {
       for stream in unflushed { stream.exchange?.flushRequest() }
       unflushed.removeAll(keepingCapacity: true)
@@ -128,11 +171,16 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
     let stream = unsafeDowncast(stream, to: ServerStream.self)
-    switch worker.requestHead.parse(text, limits: server.router.limits) {
+    server.stats.streamOpened()
+    switch worker.requestHead.parse(text, limits: server.http2HeadLimits) {
     case .complete: break
     case .needMore: return refuse(stream, .decodeMalformed, status: 400, detail: "The head has no end.")
     case .failed(let error): return refuse(stream, error.reason, status: error.status, detail: "\(error)")
     }
+    begin(stream, text, endStream: endStream)
+  }
+
+  private func begin(_ stream: ServerStream, _ text: UnsafeRawBufferPointer, endStream: Bool) {
     let exchange = worker.takeExchange()
     stream.exchange = exchange
     stream.position = active.count
@@ -142,9 +190,15 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   }
 
   func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
-    refuse(
-      unsafeDowncast(stream, to: ServerStream.self), .decodeTooLarge, status: 431,
-      detail: "The head is longer than maxHeaderListBytes, \(session.settings.maxHeaderListBytes).")
+    let stream = unsafeDowncast(stream, to: ServerStream.self)
+    let limit = session.settings.maxHeaderListBytes
+    if let exchange = stream.exchange {
+      return exchange.requestIsBad(.decodeTooLarge, "The trailers are longer than maxHeaderListBytes, \(limit).")
+    }
+    // Trailers of a request that is answered already.
+    if stream.responded { return session.reset(stream, code: .cancel) }
+    server.stats.streamOpened()
+    refuse(stream, .decodeTooLarge, status: 431, detail: "The head is longer than maxHeaderListBytes, \(limit).")
   }
 
   func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
@@ -163,6 +217,8 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
     let stream = unsafeDowncast(stream, to: ServerStream.self)
+    server.stats.streamClosed()
+    if code != .noError && isOpen { server.stats.streamReset(code: code.rawValue, isLocal: stream.isReset) }
     stream.dropInbox()
     if let exchange = stream.exchange {
       leave(stream)
@@ -180,6 +236,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     let answer = FailureAnswer(
       reason: reason, status: status, router: server.router.label, host: worker.hostName, name: nil, detail: detail)
     stream.answer(answer, isHead: false, retryable: false)
+    stream.discardInput()
     server.router.accessLog?.refused(self, status: status, reason: reason, worker: worker)
   }
 
@@ -199,7 +256,8 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   /// For the streams of this connection.
   @inline(__always)
   func withSession(_ body: (HTTP2Session) -> Void) {
-    guard isOpen else { return }
+    guard isOpen, !isLingering else { return }
+    session.now = loop.now
     body(session)
     scheduleFlush()
   }
@@ -214,7 +272,9 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   }
 
   private func flush() {
+    if isLingering { return }
     let out = worker.frameScratch
+    session.now = loop.now
     while isOpen && !isBlocked {
       let hasMore = session.takeOutput(into: out, upTo: Self.writeBytes)
       if out.isEmpty { break }
@@ -223,8 +283,23 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
       out.removeAll()
       if !hasMore { break }
     }
+    if session.failure != nil { failed() }
     guard isOpen, !isBlocked else { return }
     if session.isFinished || (drainStage == .final && session.streamCount == 0) { closeGently() }
+  }
+
+  /// The session has failed: counts why, once, and sees to it that the last frames do not wait for ever.
+  private func failed() {
+    guard !failureIsCounted, let failure = session.failure else { return }
+    failureIsCounted = true
+    if let abuse = failure.abuse { count(abuse, explanation: failure.explanation) }
+    loop.cancel(timer)
+    timer = loop.schedule(self, tag: Self.lingerTag, at: loop.now.advanced(byMilliseconds: Self.lingerMilliseconds))
+  }
+
+  private func count(_ abuse: HTTP2Abuse, explanation: String) {
+    server.stats.abused(abuse)
+    worker.tellAbuse(abuse, router: server.router.index, peer: peer, explanation: explanation)
   }
 
   override func outputDrained() {
@@ -238,8 +313,14 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   /// All is said: FIN first, so that the last frames are not lost to a reset.
   private func closeGently() {
+    isLingering = true
     finishOutput()
-    closeNow()
+    session.abandon(code: .cancel)
+    if sawPeerClosed && !mayHaveUnread { return closeNow() }
+    loop.cancel(timer)
+    timer = loop.schedule(self, tag: Self.lingerTag, at: loop.now.advanced(byMilliseconds: Self.lingerMilliseconds))
+    mayHaveUnread = true
+    scheduleFlush()
   }
 
   private func closeNow() {
@@ -255,7 +336,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   }
 
   override func drain() {
-    guard isOpen, drainStage == .none else { return }
+    guard isOpen, drainStage == .none, session.failure == nil, !isLingering else { return }
     drainStage = .noticed
     session.shutdownNotice()
     scheduleFlush()
@@ -276,7 +357,9 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   // MARK: Time
 
   private func armLazily() {
-    timer = loop.schedule(self, tag: Self.lazyTag, at: loop.now.advanced(byMilliseconds: server.timerStep))
+    var step = server.timerStep
+    if !session.prefaceReceived { step = min(step, UInt64(server.configuration.headerTimeoutMilliseconds)) }
+    timer = loop.schedule(self, tag: Self.lazyTag, at: loop.now.advanced(byMilliseconds: step))
   }
 
   /// As `ServerConnection.checkDeadlines`: wakes at least once per shortest limit and looks at everything.
@@ -287,12 +370,27 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
       return now.nanoseconds(since: start) >= UInt64(limit) * 1_000_000
     }
     if !session.prefaceReceived, isOver(server.configuration.headerTimeoutMilliseconds, since: openedAt) {
-      return closeNow()
+      session.fail(.slowPreface)
+      failed()
+      return scheduleFlush()
     }
+    let idleLimit = server.router.configuration.streamIdleTimeoutMilliseconds
     for stream in active {
       guard let exchange = stream.exchange else { continue }
-      if isOver(server.router.configuration.streamIdleTimeoutMilliseconds, since: exchange.lastMoved) {
+      if isOver(idleLimit, since: exchange.lastMoved) {
+        if stream.isBlocked && session.stalledSince(stream) != nil {
+          count(.zeroWindow, explanation: "the stream was reset")
+        }
         exchange.timedOut(stream.isBlocked ? .relayTooSlowReader : .relayIdleTimeout)
+      }
+    }
+    // Answers that are whole already and that the caller does not let out.
+    if let idleLimit, now.nanoseconds > UInt64(idleLimit) * 1_000_000 {
+      let limit = MonotonicInstant(nanoseconds: now.nanoseconds - UInt64(idleLimit) * 1_000_000)
+      let stalled = session.resetStalled(since: limit)
+      if stalled > 0 {
+        for _ in 0..<stalled { count(.zeroWindow, explanation: "the stream was reset") }
+        scheduleFlush()
       }
     }
     guard isOpen, drainStage == .none else { return armIfOpen() }

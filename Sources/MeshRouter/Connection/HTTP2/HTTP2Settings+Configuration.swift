@@ -10,3 +10,11 @@ extension HTTP2Settings {
     maxHeaderListBytes = configuration.maxHeaderListBytes
   }
 }
+
+extension H1Limits {
+  /// For heads that came over HTTP/2 and were put into the form of HTTP/1: `maxHeaderListBytes` bounds them, and the
+  /// form adds no more than a few lines.
+  init(http2: HTTP2Settings) {
+    self.init(lineBytesMax: http2.maxHeaderListBytes + 64, headBytesMax: http2.maxHeaderListBytes + 1_024)
+  }
+}

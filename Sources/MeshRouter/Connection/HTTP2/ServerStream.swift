@@ -25,7 +25,7 @@ final class ServerStream: HTTP2Stream {
   // MARK: Request
 
   func received(_ bytes: UnsafeRawBufferPointer) {
-    if let exchange, inbox == nil, exchange.takesRequestBytes {
+    if let exchange, inbox == nil, takesBytes(exchange) {
       pass(bytes, to: exchange)
       giveCredit(exchange)
     } else if exchange == nil {
@@ -48,7 +48,7 @@ final class ServerStream: HTTP2Stream {
 
   /// The exchange takes bytes, for the first time or again.
   func resumeInput() {
-    guard let exchange, exchange.takesRequestBytes else { return }
+    guard let exchange, takesBytes(exchange) else { return }
     if let inbox {
       self.inbox = nil
       pass(inbox.readable, to: exchange)
@@ -58,6 +58,12 @@ final class ServerStream: HTTP2Stream {
       giveCredit(exchange)
       if remoteEnded { tellEnd(exchange) }
     }
+  }
+
+  /// What comes behind an extended CONNECT belongs to the tunnel: a backend of HTTP/1 that refuses it would take the
+  /// bytes for another request.
+  private func takesBytes(_ exchange: Exchange) -> Bool {
+    exchange.takesRequestBytes && (isTunnel || !extendedProtocol)
   }
 
   private func pass(_ bytes: UnsafeRawBufferPointer, to exchange: Exchange) {
@@ -72,7 +78,7 @@ final class ServerStream: HTTP2Stream {
   }
 
   private func tellEnd(_ exchange: Exchange) {
-    guard !toldEnd, exchange.takesRequestBytes else { return }
+    guard !toldEnd, takesBytes(exchange) else { return }
     toldEnd = true
     if isTunnel { return exchange.tunnelEndedByCaller() }
     let lines = trailerLines
@@ -97,7 +103,10 @@ final class ServerStream: HTTP2Stream {
   func inform(_ head: UnsafeRawBufferPointer) { connection?.withSession { $0.submitInformational(self, head: head) } }
 
   func respond(_ head: UnsafeRawBufferPointer, end: Bool) {
-    connection?.withSession { $0.submitResponse(self, head: head, end: end) }
+    connection?.withSession {
+      // A head that cannot be said in HTTP/2.
+      if !$0.submitResponse(self, head: head, end: end) { $0.reset(self, code: .internalError) }
+    }
   }
 
   @inline(__always)
@@ -122,13 +131,32 @@ final class ServerStream: HTTP2Stream {
     out.removeAll()
   }
 
+  /// The router's own answer to a gRPC call: trailers and nothing else.
+  func answerCall(_ answer: FailureAnswer, retryable: Bool) {
+    guard let worker = connection?.worker else { return }
+    let out = worker.scratch
+    out.removeAll()
+    answer.writeCallEnd(to: out, worker: worker, retryable: retryable)
+    respond(out.readable, end: true)
+    out.removeAll()
+  }
+
   /// The response will not be whole: RST_STREAM, so that nobody takes it for whole.
   func breakOff(_ code: HTTP2ErrorCode) { connection?.withSession { $0.reset(self, code: code) } }
+
+  /// Nobody reads what the caller still sends.
+  func discardInput() {
+    connection?.withSession {
+      $0.headUsed(self)
+      $0.consumed(self, unconsumedBytes)
+      $0.stopInput(self)
+    }
+  }
 
   /// The exchange is over; what it has sent still goes out.
   func exchangeEnded() {
     dropInbox()
     connection?.leave(self)
-    if unconsumedBytes > 0 { connection?.withSession { $0.consumed(self, unconsumedBytes) } }
+    discardInput()
   }
 }

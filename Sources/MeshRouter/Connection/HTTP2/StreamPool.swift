@@ -31,7 +31,7 @@ final class StreamPool: TimerOwner {
   /// A stream for one exchange, or a place in the queue.
   func lease(for exchange: Exchange) -> EndpointPool.Lease {
     if waiters.isEmpty {
-      for connection in connections where connection.canOpenStream {
+      for connection in connections where connection.canOpenStream(for: exchange) {
         return .stream(connection.stream(for: exchange))
       }
     }
@@ -39,15 +39,17 @@ final class StreamPool: TimerOwner {
       client.stats.tooManyWaiters()
       return .overload
     }
-    if let failure = openIfNeeded() { return .failed(failure) }
+    if let failure = openIfNeeded(for: exchange), connections.isEmpty { return .failed(failure) }
     waiters.append(exchange)
     client.stats.waiterQueued()
     return .waiting
   }
 
   /// Not nil if a connection was needed and could not even be begun.
-  private func openIfNeeded() -> Reason? {
+  private func openIfNeeded(for exchange: Exchange) -> Reason? {
     guard connector == nil, !pool.isClosed else { return nil }
+    // It waits for the settings of one that is there.
+    if exchange.upgradeWanted, connections.contains(where: \.isNew) { return nil }
     if let max = client.configuration.pool.maxSize, pool.openCount >= max, !connections.isEmpty { return nil }
     do {
       let connection = try ClientConnection(pool: pool, worker: worker)
@@ -76,7 +78,15 @@ final class StreamPool: TimerOwner {
     }
     isKnown = true
     connections.append(connection)
-    exchange?.connected(connection.stream(for: exchange!), reused: false)
+    if let exchange {
+      if connection.canOpenStream(for: exchange) {
+        exchange.connected(connection.stream(for: exchange), reused: false)
+      } else {
+        exchange.waits(in: pool)
+        waiters.append(exchange)
+        client.stats.waiterQueued()
+      }
+    }
     if pool.isClosed { return connection.retire() }
     serve()
   }
@@ -85,7 +95,8 @@ final class StreamPool: TimerOwner {
     connector = nil
     // What an endpoint speaks may have changed while it was away.
     isKnown = client.protocol == .h2
-    failAll(reason, detail: detail)
+    // Streams of the connections that are there come free.
+    if connections.isEmpty { failAll(reason, detail: detail) }
   }
 
   private func failAll(_ reason: Reason, detail: String? = nil) {
@@ -124,8 +135,9 @@ final class StreamPool: TimerOwner {
 
   private func serve() {
     while !waiters.isEmpty {
-      guard let connection = connections.first(where: { $0.canOpenStream }) else {
-        if let failure = openIfNeeded() { failAll(failure) }
+      let first = waiters[0]
+      guard let connection = connections.first(where: { $0.canOpenStream(for: first) }) else {
+        if let failure = openIfNeeded(for: first), connections.isEmpty { failAll(failure) }
         return
       }
       let exchange = waiters.removeFirst()
