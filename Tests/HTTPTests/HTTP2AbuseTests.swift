@@ -39,10 +39,10 @@ struct HTTP2AbuseTests {
     return limits
   }
 
-  @Test("rapid reset: streams given up before they were answered")
-  func rapidReset() {
+  @Test("rapid reset: streams given up before they were answered, whatever the code", arguments: [0, 8] as [UInt32])
+  func rapidReset(code: UInt32) {
     let client = RawClient()
-    let count = flood(client) { [headers(2 * $0 - 1, Self.get), rst(2 * $0 - 1)] }
+    let count = flood(client) { [headers(2 * $0 - 1, Self.get), rst(2 * $0 - 1, code)] }
     #expect(count == HTTP2Limits().rapidResets.burst + 1)
     expect(client, .rapidReset)
   }

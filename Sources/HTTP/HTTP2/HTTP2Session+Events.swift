@@ -220,9 +220,14 @@ extension HTTP2Session {
   }
 
   func streamClosed(_ id: Int32, _ code: HTTP2ErrorCode) -> Int32 {
-    if code == .noError { ledger.endedWell() }
     closedStreams.insert(id, resetByUs: false)
-    if let stream = stream(id) { stream._withUnsafeGuaranteedRef { close($0, code: code) } }
+    if let stream = stream(id) {
+      stream._withUnsafeGuaranteedRef {
+        // The code alone says nothing: a client may reset with NO_ERROR too.
+        if $0.remoteEnded && $0.localEnded && !$0.isReset { ledger.endedWell() }
+        close($0, code: code)
+      }
+    }
     return 0
   }
 }

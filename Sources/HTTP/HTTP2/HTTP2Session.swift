@@ -78,6 +78,8 @@ public final class HTTP2Session {
   public internal(set) var failure: HTTP2Failure?
   /// libnghttp2's last complaint about a frame.
   var complaint: Int32 = 0
+  /// Nothing more can be sent.
+  private var isMute = false
   /// `abandon` was called.
   var isAbandoned = false
 
@@ -221,9 +223,8 @@ public final class HTTP2Session {
         return isOutputFull
       } else {
         // Out of memory, or a fault of ours in a callback: nothing more can be sent.
-        if failure == nil {
-          failure = HTTP2Failure(code: .internalError, libraryError: Int32(count))
-        }
+        failure = failure ?? HTTP2Failure(code: .internalError, libraryError: Int32(count))
+        isMute = true
         return false
       }
     }
@@ -242,7 +243,7 @@ public final class HTTP2Session {
   }
 
   /// Whether `takeOutput` has something to give.
-  public var wantsWrite: Bool { !isAbandoned && nghttp2_session_want_write(raw) != 0 }
+  public var wantsWrite: Bool { !isAbandoned && !isMute && nghttp2_session_want_write(raw) != 0 }
   /// Whether bytes from the peer still matter.
   public var wantsRead: Bool { !isAbandoned && failure == nil && nghttp2_session_want_read(raw) != 0 }
   /// Whether everything is said and sent: the connection may be closed.
