@@ -89,6 +89,12 @@ extension Decoding {
     }
   }
 
+  /// Only who has a certificate that verifies comes in.
+  private static func knowsItsCallers(_ server: Configuration.Server) -> Bool {
+    guard let tls = server.tls else { return false }
+    return tls.enabled && tls.clientAuthentication == .required
+  }
+
   private mutating func checkExposure(_ configuration: Configuration) {
     let admin = configuration.admin
     if admin.token == nil, isSound("admin.token"), let address = SocketAddress(ip: admin.ip, port: 0),
@@ -102,12 +108,12 @@ extension Decoding {
       for (serverIndex, server) in router.servers.enumerated() where !server.clearContext {
         let key = path(router: routerIndex, server: serverIndex) + ".clearContext"
         guard values[key] != nil, isSound(key), let address = SocketAddress(ip: server.ip, port: 0),
-          !address.isLoopback
+          !address.isLoopback, !Self.knowsItsCallers(server)
         else { continue }
         report(
           .warning, .exposure, at: key,
           "false on \(server.ip): anyone who reaches it may choose where requests go, by l5d-dtab",
-          remedy: "Leave it out unless all callers are routers.")
+          remedy: "Leave it out unless all callers are routers; or let only them in, by tls.requireClientAuth.")
       }
     }
   }

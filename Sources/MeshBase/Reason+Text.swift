@@ -25,7 +25,7 @@ extension Reason {
   public var retry: Retry {
     if neverProcessed { return .yes }
     return switch status {
-    case 400, 431, 499, 501: .no
+    case 400, 421, 431, 499, 501: .no
     default: .ifIdempotent
     }
   }

@@ -10,6 +10,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case decodeSlow = "decode.slow"
   case identifyNone = "identify.none"
   case identifyBadPath = "identify.bad_path"
+  case identifyMisdirected = "identify.misdirected"
   case bindNeg = "bind.neg"
   case bindFail = "bind.fail"
   case bindTimeout = "bind.timeout"
@@ -51,6 +52,7 @@ extension Reason {
     switch self {
     case .decodeMalformed, .decodeFramingConflict, .identifyNone, .identifyBadPath, .bindBadOverride, .loopViaLimit: 400
     case .decodeSlow: 408
+    case .identifyMisdirected: 421
     case .decodeTooLarge: 431
     case .relayResetByClient, .relayTooSlowReader: 499
     case .decodeUnsupported: 501
@@ -66,7 +68,7 @@ extension Reason {
   public var fault: Fault {
     switch self {
     case .decodeMalformed, .decodeFramingConflict, .decodeTooLarge, .decodeUnsupported, .decodeSlow, .identifyNone,
-      .identifyBadPath, .bindBadOverride, .relayResetByClient, .relayTooSlowReader:
+      .identifyBadPath, .identifyMisdirected, .bindBadOverride, .relayResetByClient, .relayTooSlowReader:
       .caller
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints: .cluster
     case .pickOverload, .connectNoDescriptors, .serverDraining, .serverMaxConnections, .loopViaLimit: .router
@@ -101,6 +103,8 @@ extension Reason {
     case .decodeSlow: "The request's head did not arrive within the server's header time-out."
     case .identifyNone: "No identifier of the router could derive a name from the request."
     case .identifyBadPath: "A name was derived from the request but it is not a valid path."
+    case .identifyMisdirected:
+      "The request is for another host than its TLS connection: the certificate shown does not cover it."
     case .bindNeg: "The name does not resolve: no dtab entry and no namer knows it."
     case .bindFail: "The dtab says that this name must fail (`!` or /$/fail)."
     case .bindTimeout: "The name was not resolved within `bindingTimeoutMs`."
@@ -155,6 +159,11 @@ extension Reason {
       ]
     case .identifyBadPath:
       ["A label may hold letters, digits and _ : . # $ % -; other bytes as \\xHH.", "meshrouter why URL"]
+    case .identifyMisdirected:
+      [
+        "Make a connection that asks for the request's host by SNI: curl https://HOST:PORT --connect-to ::ROUTER:PORT",
+        "Or add the host to the certificate's names; the answer's body has both.",
+      ]
     case .bindNeg:
       ["meshrouter why URL shows each step and near names.", "Add the service to the namer, or an entry to the dtab."]
     case .bindFail: ["Look for `!` in the dtab: meshrouter dtab lookup NAME."]

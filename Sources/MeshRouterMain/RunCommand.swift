@@ -40,7 +40,10 @@ struct RunCommand: ParsableCommand {
     if !input.diagnostics.isEmpty { Console.writeError(input.report(color: color.isUsed(on: .error))) }
     try RunningRouter.run(configuration) { router in
       for (router, addresses) in zip(configuration.routers, router.serverAddresses) {
-        for address in addresses { Console.writeError("router \(router.label) listens on http://\(address)\n") }
+        for (server, address) in zip(router.servers, addresses) {
+          let scheme = server.tls?.enabled == true ? "https" : "http"
+          Console.writeError("router \(router.label) listens on \(scheme)://\(address)\n")
+        }
       }
     }
   }

@@ -16,7 +16,8 @@ extension KeyTables {
       Key("clientSession", \.session, clientSession.codec, "Life of a connection."),
       Key(
         "protocol", \.protocol, .choice(), origin: .ours, defaultNote: "h2 for h2 routers, else h1",
-        "What endpoints speak: HTTP/1.1, HTTP/2 (in clear text by prior knowledge), or with TLS what ALPN agrees on."),
+        "What endpoints speak: HTTP/1.1, HTTP/2 (in clear text by prior knowledge), or `auto`: with TLS what ALPN "
+          + "agrees on, in clear text what the caller spoke to the first router on the way."),
       Key(
         "kind", \.globalKind,
         .choice(

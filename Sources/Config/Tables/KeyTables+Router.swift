@@ -108,6 +108,7 @@ extension KeyTables {
     var consume = false
   }
   private struct StaticFields: Sendable { var path = "" }
+  private struct NoFields: Sendable {}
 
   static let identifier = Codec<Configuration.Identifier>.kinds(
     [
@@ -158,6 +159,14 @@ extension KeyTables {
             nil
           }
         }),
+      KindCase(
+        "io.l5d.clientCert",
+        ObjectTable<NoFields>({ NoFields() }, []),
+        "`dstPrefix` and who the caller is by its verified certificate, which the server's `tls.clientAuth` asks for: "
+          + "the first URI without its scheme (`/svc/mesh/ns/web` for `spiffe://mesh/ns/web`), else the first DNS name, "
+          + "else the common name.",
+        wrap: { _ in .clientCertificate },
+        unwrap: { $0 == .clientCertificate ? NoFields() : nil }),
       KindCase(
         "io.l5d.static",
         ObjectTable<StaticFields>(

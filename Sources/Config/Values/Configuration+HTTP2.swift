@@ -16,7 +16,7 @@ extension Configuration {
   /// How endpoints are spoken to.
   public enum ClientProtocol: String, Sendable, CaseIterable {
     case h1, h2
-    /// By ALPN with TLS; h1 without.
+    /// By ALPN with TLS; without, as the caller spoke, or the first caller as `l5d-orig-proto` tells.
     case auto
   }
 }

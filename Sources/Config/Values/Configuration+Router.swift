@@ -64,6 +64,8 @@ extension Configuration {
     case methodAndHost(httpUriInDst: Bool)
     /// `dstPrefix` and the first segments of the URI, which `consume` takes off it.
     case path(segments: Int, consume: Bool)
+    /// `dstPrefix` and the names in the caller's verified certificate.
+    case clientCertificate
     /// `dstPrefix` and this path, whatever the request.
     case `static`(path: String)
   }

@@ -8,6 +8,7 @@ class CallerChannel: StreamChannel {
   /// Place in the worker's list of connections.
   final var position = 0
   private final var labelStorage: String?
+  private final var identityStorage: CallerIdentity?
 
   init(
     server: ServerRuntime, worker: Worker, descriptor: consuming Descriptor, peer: SocketAddress?, tls: TLSSession?
@@ -23,6 +24,15 @@ class CallerChannel: StreamChannel {
     let label = String(worker.random.next(), radix: 36)
     labelStorage = label
     return label
+  }
+
+  /// Of a verified certificate; `nil`: the caller has shown none. Made on first use.
+  final var identity: CallerIdentity? {
+    if let identityStorage { return identityStorage }
+    guard let certificate = tls?.peerCertificate else { return nil }
+    let identity = CallerIdentity(certificate)
+    identityStorage = identity
+    return identity
   }
 
   /// The worker drains: what is under way is served, nothing new is.

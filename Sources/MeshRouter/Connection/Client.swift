@@ -15,6 +15,8 @@ final class Client {
   let `protocol`: Configuration.ClientProtocol
   /// The endpoints speak HTTP/2, or may do so.
   let mayUseStreams: Bool
+  /// They are spoken to as the caller spoke: `auto` where no ALPN decides.
+  let followsCaller: Bool
   /// What an endpoint's certificate must be for; empty: TLS without a name. `nil`: clear text.
   let tlsName: String?
   let http2: HTTP2Settings
@@ -44,6 +46,7 @@ final class Client {
     configuration = router.configuration.client
     `protocol` = configuration.protocol
     tlsName = router.tlsName(of: snapshot.name)
+    followsCaller = `protocol` == .auto && tlsName == nil
     mayUseStreams = `protocol` == .h2 || (`protocol` == .auto && tlsName != nil)
     http2 = HTTP2Settings(configuration.http2)
     http2HeadLimits = H1Limits(http2: http2)

@@ -45,7 +45,7 @@ final class EndpointPool {
 
   /// The same where the endpoint speaks HTTP/2, or may do so.
   func leaseStream(for exchange: Exchange, fresh: Bool) -> Lease {
-    streams.isKnown ? streams.lease(for: exchange) : lease(for: exchange, fresh: fresh)
+    streams.isKnown || client.followsCaller ? streams.lease(for: exchange) : lease(for: exchange, fresh: fresh)
   }
 
   var streams: StreamPool {

@@ -37,6 +37,7 @@ extension AccessLogWriter {
       Self.append(value, to: &line)
       line.append(UInt8(ascii: "\""))
     }
+    if let caller = entry.caller { Array(caller.utf8).withUnsafeBytes { field("caller", $0) } }
     if parsed {
       field("method", entry.head[request.methodRange])
       field("target", entry.head[request.target])

@@ -16,6 +16,8 @@ struct AccessLogEntry {
   /// Logical name, or "-".
   var name: String
   var client: String?
+  /// Who the caller is by its verified certificate; `nil`: it has shown none.
+  var caller: String?
   var endpoint: SocketAddress?
   var microseconds: UInt64
   var requeues: Int
@@ -69,7 +71,8 @@ final class AccessLogWriter: Sendable {
     record(
       AccessLogEntry(
         head: UnsafeRawBufferPointer(start: nil, count: 0), peer: connection.peer, status: status, bytes: 0,
-        reason: reason, name: "-", client: nil, endpoint: nil, microseconds: 0, requeues: 0),
+        reason: reason, name: "-", client: nil, caller: connection.identity?.name, endpoint: nil, microseconds: 0,
+        requeues: 0),
       worker: worker)
   }
 

@@ -22,6 +22,10 @@ extension Exchange {
     if settings.clearContext { skip = skip.union(.l5d) }
     if request.wantsUpgrade { skip.insert(.secWebSocketKey) }  // `send` writes it, where the backend asks for one
 
+    callerSpokeHTTP1 = stream == nil
+    namesOriginal = false
+    if !settings.clearContext, request.block.present.contains(.l5dOther) { readOriginal(&request, head) }
+
     let isOrigin = request.targetForm == .origin
     if isOrigin && consumedPath == 0 {
       let start = request.methodRange.start
@@ -59,6 +63,9 @@ extension Exchange {
     if request.block.hasHopByHop { appendConnectionFields(request, head, to: out) }
     if let forwarded = settings.forwarded {
       appendForwarded(forwarded, request, head, to: out)
+    }
+    if settings.forwardsClientCert, let identity = caller?.identity {
+      identity.headerLine.withUnsafeBytes { out.append($0) }
     }
     if stream == nil {
       out.append("Via: 1.")

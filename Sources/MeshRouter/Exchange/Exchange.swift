@@ -46,6 +46,10 @@ final class Exchange: TimerOwner {
   /// The request's head as sent on, up to where the lines of the branch follow.
   let requestHead = ByteBuffer(minimumCapacity: 512)
   var commonLength = 0
+  /// What the first caller spoke, as far as its request tells: HTTP/1 rather than HTTP/2.
+  var callerSpokeHTTP1 = true
+  /// The request says so by itself.
+  var namesOriginal = false
   private var headIsPending = false
   private var isDriving = false
 
@@ -143,7 +147,10 @@ final class Exchange: TimerOwner {
     }
     let key = worker.keyScratch
     key.removeAll()
-    let identified = router.identify(worker, head, clearContext: settings.clearContext, into: key)
+    if settings.tls != nil, let refusal = misdirection(head) { return fail(.identifyMisdirected, detail: refusal) }
+    let identity = router.identifiersReadCaller ? caller?.identity : nil
+    let identified = router.identify(
+      worker, head, clearContext: settings.clearContext, caller: identity, into: key)
     guard case .name(let consumed) = identified else {
       return identified == .badPath
         ? fail(.identifyBadPath, detail: "What the identifier read is not a valid path.")
@@ -234,8 +241,9 @@ final class Exchange: TimerOwner {
   private func connect(fresh: Bool) {
     guard let client = branch?.client else { return }
     let pool = client.pool(of: slot)
+    let wantsStream = client.mayUseStreams || (client.followsCaller && !callerSpokeHTTP1)
     let lease =
-      client.mayUseStreams && method != .connect
+      wantsStream && method != .connect
       ? pool.leaseStream(for: self, fresh: fresh) : pool.lease(for: self, fresh: fresh)
     switch lease {
     case .ready(let connection): connected(connection, reused: true)
@@ -308,6 +316,7 @@ final class Exchange: TimerOwner {
     requestHead.truncate(to: commonLength)
     branch.headerLines.withUnsafeBytes { requestHead.append($0) }
     if upgradeWanted && connection != nil { appendWebSocketKey() }
+    if backendStream != nil && callerSpokeHTTP1 && !namesOriginal { requestHead.append(Self.originalLine) }
     requestHead.append("\r\n")
     headIsPending = backendStream == nil
     if let limit = client.attemptTimeoutMilliseconds {
@@ -785,7 +794,8 @@ final class Exchange: TimerOwner {
         head: logHead.readable, isHTTP2: stream != nil, peer: caller?.peer, status: status, bytes: responseBytes,
         reason: reason,
         name: entry?.path ?? "-", client: branch?.client?.name,
-        endpoint: endpoint ?? triedAddresses.last, microseconds: now.nanoseconds(since: startedAt) / 1_000,
+        caller: caller?.identity?.name, endpoint: endpoint ?? triedAddresses.last,
+        microseconds: now.nanoseconds(since: startedAt) / 1_000,
         requeues: machine.requeues),
       worker: worker)
   }

@@ -16,6 +16,9 @@ final class Identifier {
   /// Of `static`: the whole name.
   private let fixed: [UInt8]
 
+  /// Whether it looks at who the caller is.
+  var readsCaller: Bool { kind == .clientCertificate }
+
   enum Result: Equatable {
     case none
     case badPath
@@ -31,7 +34,7 @@ final class Identifier {
     switch kind {
     case .headerToken(let name), .header(let name): field = name
     case .static(let path): fixed = prefix + Array(path.utf8)
-    case .methodAndHost, .path: break
+    case .methodAndHost, .path, .clientCertificate: break
     }
     header = HeaderName(field)
     self.fixed = fixed
@@ -39,20 +42,22 @@ final class Identifier {
 
   /// Reads the request parsed in `request`, whose bytes are `head`, and appends the name to `key`.
   @inline(__always)
-  func identify(_ request: inout RequestHead, _ head: UnsafeRawBufferPointer, into key: ByteBuffer) -> Result {
+  func identify(
+    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, caller: CallerIdentity? = nil, into key: ByteBuffer
+  ) -> Result {
     if case .headerToken = kind, header.known == .host {
       guard let host = request.host, host.count > 0 else { return .none }
       appendPrefix(key)
       key.appendLabel(head[host])
       return .name(consumed: 0)
     }
-    return identifyOther(&request, head, into: key)
+    return identifyOther(&request, head, caller: caller, into: key)
   }
 
   @inline(never)
-  private func identifyOther(_ request: inout RequestHead, _ head: UnsafeRawBufferPointer, into key: ByteBuffer)
-    -> Result
-  {
+  private func identifyOther(
+    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, caller: CallerIdentity?, into key: ByteBuffer
+  ) -> Result {
     switch kind {
     case .headerToken:
       guard let value = header.value(&request, head), value.count > 0 else { return .none }
@@ -70,6 +75,11 @@ final class Identifier {
     case .path(let segments, let consume):
       let taken = appendSegments(of: head[request.path(in: head)], limit: segments, into: key)
       return taken.map { .name(consumed: consume ? $0 : 0) } ?? .none
+    case .clientCertificate:
+      guard let caller, !caller.path.isEmpty else { return .none }
+      appendPrefix(key)
+      caller.path.withUnsafeBytes { key.append($0) }
+      return .name(consumed: 0)
     case .static:
       fixed.withUnsafeBytes { key.append($0) }
       return .name(consumed: 0)
@@ -128,6 +138,7 @@ final class Identifier {
     case .header(let header): "\(header) must hold a path such as /web"
     case .methodAndHost: "a Host header is needed"
     case .path(let segments, _): "the URI needs at least \(segments) path segment\(segments == 1 ? "" : "s")"
+    case .clientCertificate: "the caller must show a certificate that names it (TLS with `clientAuth`)"
     case .static: "static names every request"
     }
   }

@@ -5,9 +5,10 @@ extension RouterRuntime {
   /// Writes the bind cache's key for the request in `worker.requestHead`.
   @inline(__always)
   func identify(
-    _ worker: Worker, _ head: UnsafeRawBufferPointer, clearContext: Bool, into key: ByteBuffer
+    _ worker: Worker, _ head: UnsafeRawBufferPointer, clearContext: Bool, caller: CallerIdentity? = nil,
+    into key: ByteBuffer
   ) -> Identifier.Result {
-    identifiers.identify(&worker.requestHead, head, clearContext: clearContext, into: key)
+    identifiers.identify(&worker.requestHead, head, clearContext: clearContext, caller: caller, into: key)
   }
 
   /// What the identifiers of this router need to see.
@@ -19,11 +20,12 @@ extension [Identifier] {
   /// request brings along unless `clearContext`.
   @inline(__always)
   func identify(
-    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, clearContext: Bool, into key: ByteBuffer
+    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, clearContext: Bool, caller: CallerIdentity? = nil,
+    into key: ByteBuffer
   ) -> Identifier.Result {
     var result = Identifier.Result.none
     for identifier in self {
-      result = identifier.identify(&request, head, into: key)
+      result = identifier.identify(&request, head, caller: caller, into: key)
       if result != .none { break }
     }
     let overrides: KnownHeaderSet = [.l5dDtab, .l5dCtxDtab]

@@ -19,6 +19,8 @@ final class RouterRuntime {
   /// What a ring balancer hashes; `nil` unless the router has one.
   let ringKey: RingKey?
   let identifiers: [Identifier]
+  /// One of them looks at the caller's certificate.
+  let identifiersReadCaller: Bool
   let stats: RouterStats
   let accessLog: AccessLogWriter?
   let worker: Worker
@@ -54,6 +56,7 @@ final class RouterRuntime {
       lineBytesMax: configuration.maxInitialLineKilobytes * 1_024,
       headBytesMax: (configuration.maxInitialLineKilobytes + configuration.maxHeadersKilobytes) * 1_024)
     identifiers = configuration.identifiers.map { Identifier($0, dstPrefix: plan.configuration.dstPrefix) }
+    identifiersReadCaller = identifiers.contains(where: \.readsCaller)
     cache = BindCache(capacity: configuration.bindingCache.paths)
     hashSeed = worker.random.next()
   }
