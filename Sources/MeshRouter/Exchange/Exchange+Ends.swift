@@ -28,6 +28,11 @@ extension Exchange {
 
   // MARK: The backend
 
+  /// Where the response is written until it is handed to the caller. Streams take turns within one read, so each
+  /// exchange with one has its own: the request's head, which is out by then.
+  @inline(__always)
+  var responseOut: ByteBuffer { backendStream == nil ? worker.scratch : requestHead }
+
   @inline(__always) var hasBackend: Bool { connection != nil || backendStream != nil }
 
   /// The backend does not take more for now.

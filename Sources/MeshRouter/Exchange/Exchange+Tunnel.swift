@@ -37,7 +37,7 @@ extension Exchange {
   }
 
   private func openTunnel(_ head: UnsafeRawBufferPointer, upgradeTo protocols: UnsafeRawBufferPointer) {
-    let out = worker.scratch
+    let out = responseOut
     var skip: KnownHeaderSet = .l5d
     // They prove that both ends of a connection agree; a stream has its own way (RFC 8441 §5).
     if stream != nil { skip = skip.union([.secWebSocketAccept, .contentLength]) }
@@ -61,7 +61,7 @@ extension Exchange {
     out.append(backendStream == nil ? "1.1" : "2" as StaticString)
     out.append(" meshrouter\r\n\r\n")
     status = stream == nil ? 101 : 200
-    enterTunnel()
+    enterTunnel(out)
   }
 
   /// CONNECT: the backend hears nothing of it but the bytes.
@@ -70,13 +70,13 @@ extension Exchange {
     out.append("HTTP/1.1 200 OK\r\nVia: 1.1 meshrouter\r\n\r\n")
     status = 200
     connection.enterTunnel()
-    enterTunnel()
+    enterTunnel(out)
     flushResponse()
     stream?.resumeInput()
   }
 
-  /// The head of the answer is in `worker.scratch`.
-  private func enterTunnel() {
+  /// The head of the answer is in `out`.
+  private func enterTunnel(_ out: ByteBuffer) {
     _ = machine.handle(.tunnelOpened)
     isTunnel = true
     worker.loop.cancel(attemptTimer)
@@ -84,8 +84,8 @@ extension Exchange {
     responseKeepsAlive = false
     if let stream {
       responseEncoding = .frames
-      stream.respond(worker.scratch.readable, end: false)
-      worker.scratch.removeAll()
+      stream.respond(out.readable, end: false)
+      out.removeAll()
       stream.tunnelOpened()
     } else if let server {
       responseEncoding = .raw

@@ -17,8 +17,8 @@ final class Exchange: TimerOwner {
   /// The caller's stream, if it speaks HTTP/2.
   var stream: ServerStream?
   /// What is configured for the server that the caller came to.
-  var settings: ServerRuntime!
-  private var router: RouterRuntime!
+  unowned(unsafe) var settings: ServerRuntime!
+  private unowned(unsafe) var router: RouterRuntime!
   private var entry: BindEntry?
   var branch: BindEntry.Branch?
   private var slot = 0
@@ -453,6 +453,7 @@ final class Exchange: TimerOwner {
     worker.loop.cancel(attemptTimer)
     worker.loop.cancel(totalTimer)
     responseBeganAt = now
+    if backendStream != nil { requestHead.removeAll() }  // it is where the response is written now
     status = worker.responseHead.status
     if upgradeWanted, backendStream != nil, (200..<300).contains(status) { return extendedConnectAccepted(head) }
     if isGRPC { grpcStatus = worker.responseHead.value(of: .grpcStatus).flatMap { GRPCStatus(head[$0]) } }
@@ -461,7 +462,7 @@ final class Exchange: TimerOwner {
 
   private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer, isWhole: Bool) {
     guard hasCaller else { return }
-    let out = worker.scratch
+    let out = responseOut
     let isClearing = settings.clearContext
     var skip = KnownHeaderSet()
     if isClearing { skip = .l5d }
@@ -528,7 +529,7 @@ final class Exchange: TimerOwner {
     guard bytes.count > 0 else { return }
     lastMoved = now
     responseBytes += UInt64(bytes.count)
-    let out = worker.scratch
+    let out = responseOut
     switch responseEncoding {
     case .none: return
     case .frames: stream?.send(bytes)
@@ -557,7 +558,7 @@ final class Exchange: TimerOwner {
   func responseTrailers(_ lines: UnsafeRawBufferPointer?) {
     if isGRPC, let lines { grpcStatus = GRPCStatus(trailers: lines) }
     switch responseEncoding {
-    case .chunked: worker.scratch.appendLastChunk(trailers: lines)
+    case .chunked: responseOut.appendLastChunk(trailers: lines)
     case .frames: stream?.end(trailers: lines)
     case .none, .raw: return
     }
@@ -566,7 +567,9 @@ final class Exchange: TimerOwner {
 
   /// Hands to the caller what this turn's bytes came to, and stops reading the backend while the caller lags.
   func flushResponse() {
-    let out = worker.scratch
+    // Before that, the request's head lies there.
+    if backendStream != nil && !machine.hasResponse { return }
+    let out = responseOut
     if out.count > 0 {
       server?.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
       out.removeAll()
@@ -582,7 +585,7 @@ final class Exchange: TimerOwner {
 
   /// The whole response is in. `canReuse`: as far as the backend is concerned, the connection may serve another.
   func responseEnded(canReuse: Bool) {
-    if responseEncoding == .chunked { worker.scratch.append("0\r\n\r\n") }
+    if responseEncoding == .chunked { responseOut.append("0\r\n\r\n") }
     if responseEncoding == .frames { stream?.end() }
     flushResponse()
     guard hasCaller else { return }  // the caller's side broke over the last write

@@ -70,6 +70,9 @@ struct ExchangeMachine {
   private var isIdempotent: Bool
   private var bodyIsUntouched = true
 
+  /// A part of the final response has come.
+  var hasResponse: Bool { state == .relaying || state == .tunnelling }
+
   init(isIdempotent: Bool) { self.isIdempotent = isIdempotent }
 
   mutating func handle(_ event: Event) -> Action {

@@ -11,6 +11,8 @@ final class ClientStream: HTTP2Stream {
   private(set) var isTunnel = false
   /// The request's head is with the session. Until then the connection keeps a place for the stream.
   private var isSubmitted = false
+  /// Listed by its connection, which asks for `flushResponse` when it has read all.
+  var isUnflushed = false
 
   /// The backend's window or connection does not keep up.
   var isBlocked: Bool { queuedBytes > ServerStream.highWaterBytes }
@@ -40,7 +42,11 @@ final class ClientStream: HTTP2Stream {
       return
     }
     if isTunnel { exchange.tunnelFromBackend(bytes) } else { exchange.responseBody(bytes) }
-    exchange.flushResponse()
+  }
+
+  /// Hands on what the last events came to, and gives the backend credit for it unless the caller lags.
+  func flushResponse() {
+    exchange?.flushResponse()
     if !isPaused { giveCredit() }
   }
 

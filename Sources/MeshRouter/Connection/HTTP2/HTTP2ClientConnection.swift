@@ -16,6 +16,8 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   private var sawPeerClosed = false
   /// Takes no new streams; closes when the last one has ended.
   private var isRetiring = false
+  /// Streams with a part of a response that came in this read: a head and the body behind it share a write.
+  private var unflushed: [ClientStream] = []
   /// Streams that were handed out and not opened yet.
   private var promised = 0
   private var keepAlive: HTTP2KeepAlive?
@@ -141,6 +143,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
       keepAlive?.heard(at: loop.now)
       // A failure has its GOAWAY in the output; `flush` closes behind it.
       _ = session.receive(UnsafeRawBufferPointer(rebasing: target[..<count]), now: loop.now)
+      flushResponses()
       scheduleFlush()
       if isDry(after: count, of: target.count) && !sawPeerClosed { return }
     }
@@ -156,24 +159,43 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   func giveBack(_ buffer: ByteBuffer) { worker.giveBack(buffer) }
 
+  @inline(__always)
+  private func owner(_ stream: HTTP2Stream) -> ClientStream { unsafeDowncast(stream, to: ClientStream.self) }
+
+  @inline(__always)
+  private func flushLater(_ stream: ClientStream) {
+    if stream.isUnflushed { return }
+    stream.isUnflushed = true
+    unflushed.append(stream)
+  }
+
+  private func flushResponses() {
+    if unflushed.isEmpty { return }
+    for stream in unflushed {
+      stream.isUnflushed = false
+      stream.flushResponse()
+    }
+    unflushed.removeAll(keepingCapacity: true)
+  }
+
   func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
-    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    let stream = owner(stream)
     stream.exchange?.badResponse("Its head is longer than maxHeaderListBytes, \(session.settings.maxHeaderListBytes).")
   }
 
   func informational(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
-    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    let stream = owner(stream)
     guard let exchange = stream.exchange, parse(text, exchange) else { return }
     exchange.informational(text)
   }
 
   func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
-    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    let stream = owner(stream)
     guard let exchange = stream.exchange, parse(text, exchange) else { return }
     keepAlive?.progressed()
     exchange.responseBegan(text, isWhole: endStream)
     guard stream.exchange === exchange else { return }
-    if endStream { exchange.responseEnded(canReuse: true) } else { exchange.flushResponse() }
+    if endStream { exchange.responseEnded(canReuse: true) } else { flushLater(stream) }
   }
 
   private func parse(_ text: UnsafeRawBufferPointer, _ exchange: Exchange) -> Bool {
@@ -187,15 +209,17 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
     keepAlive?.progressed()
-    unsafeDowncast(stream, to: ClientStream.self).received(bytes)
+    let stream = owner(stream)
+    stream.received(bytes)
+    flushLater(stream)
   }
 
   func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
-    unsafeDowncast(stream, to: ClientStream.self).exchange?.responseTrailers(text)
+    owner(stream).exchange?.responseTrailers(text)
   }
 
   func ended(_ stream: HTTP2Stream) {
-    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    let stream = owner(stream)
     if stream.isTunnel {
       stream.exchange?.tunnelEndedByBackend()
     } else {
@@ -208,7 +232,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   }
 
   func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
-    let stream = unsafeDowncast(stream, to: ClientStream.self)
+    let stream = owner(stream)
     let exchange = stream.exchange
     stats.streamClosed()
     if code != .noError && isOpen { stats.streamReset(code: code.rawValue, isLocal: stream.isReset) }
