@@ -69,3 +69,17 @@ static inline int mesh_mac_set_key(EVP_MAC_CTX *mac, const uint8_t *key, size_t 
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0), OSSL_PARAM_construct_end()};
   return EVP_MAC_CTX_set_params(mac, parameters);
 }
+
+/// Empties the two keys of a key exchange that is over; the SSL keeps the empty objects.
+static inline void mesh_ssl_drop_exchange_keys(SSL *ssl) {
+  EVP_PKEY *key = NULL;
+  if (SSL_get_peer_tmp_key(ssl, &key)) {
+    EVP_PKEY_set_type(key, EVP_PKEY_get_base_id(key));
+    EVP_PKEY_free(key);
+  }
+  key = NULL;
+  if (SSL_get_tmp_key(ssl, &key)) {
+    EVP_PKEY_set_type(key, EVP_PKEY_get_base_id(key));
+    EVP_PKEY_free(key);
+  }
+}

@@ -15,6 +15,7 @@ extension TLSSession {
       if result < 0 && !Socket.wouldBlock(result) { return ended(result, after: 0) }
     }
     guard let base = buffer.baseAddress, buffer.count > 0 else { return 0 }
+    workspace.current = self
     transport.begin(mayAssumeDry: true)
     var total = 0
     while true {
@@ -66,6 +67,7 @@ extension TLSSession {
       if result < 0 { return result }
     }
     transport.awaitsCompany = false
+    workspace.current = self
     var taken = min(claimedBytes, total)
     claimedBytes -= taken
     while taken < total {
@@ -131,6 +133,7 @@ extension TLSSession {
     transport.awaitsCompany = false
     if isHandshakeDone && failure == nil && SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 {
       ERR_clear_error()
+      workspace.current = self
       transport.begin(mayAssumeDry: true)
       // 0: sent, and the peer's is not here yet.
       if SSL_shutdown(ssl) < 0 && !transport.isBlocked { return classify(-1) }

@@ -109,16 +109,12 @@ public final class TLSSession {
   }
 
   private func attach() {
-    let raw = Unmanaged.passUnretained(self).toOpaque()
-    SSL_set_ex_data(ssl, 0, raw)
-    let bio = TLSTransport.makeBIO(owner: raw)
-    SSL_set_bio(ssl, bio, bio)
+    BIO_up_ref(workspace.bio)
+    SSL_set_bio(ssl, workspace.bio, workspace.bio)
   }
 
   /// The session that an SSL belongs to, for OpenSSL's callbacks.
-  static func of(_ ssl: OpaquePointer) -> TLSSession? {
-    SSL_get_ex_data(ssl, 0).map { Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
-  }
+  static func of(_ ssl: OpaquePointer) -> TLSSession? { SSL_get_rbio(ssl).flatMap { TLSTransport.session($0) } }
 
   // MARK: Handshake
 
@@ -131,6 +127,7 @@ public final class TLSSession {
       if result < 0 && !Socket.wouldBlock(result) { return lost(result) }
     }
     ERR_clear_error()
+    workspace.current = self
     transport.begin(mayAssumeDry: false)
     // Whatever the handshake writes goes out in one piece.
     transport.isHolding = true
@@ -161,6 +158,8 @@ public final class TLSSession {
     }
     // A request has come along with the client's last words, so an answer follows: the ticket goes out with it.
     let mayWait = server != nil && hasPending && version == .v13
+    // The keys of the exchange have done their work; OpenSSL would keep them as long as the connection.
+    if version == .v13 { mesh_ssl_drop_exchange_keys(ssl) }
     transport.awaitsCompany = mayWait
     if !mayWait {
       let result = transport.flush()
@@ -180,7 +179,9 @@ public final class TLSSession {
 
   /// Such as `TLS_AES_128_GCM_SHA256`.
   public var cipher: String {
-    guard let cipher = SSL_get_current_cipher(ssl), let name = SSL_CIPHER_get_name(cipher) else { return "" }
+    guard let cipher = SSL_get_current_cipher(ssl), let name = SSL_CIPHER_get_name(cipher) else {
+      return ""
+    }
     return String(cString: name)
   }
 

@@ -159,27 +159,20 @@ struct TLSTransport {
     let kind = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
     guard let method = BIO_meth_new(kind, "descriptor") else { preconditionFailure("BIO_meth_new: no memory") }
     BIO_meth_set_read_ex(method) { bio, bytes, length, count in
-      guard let bio, let bytes, let count, let raw = BIO_get_data(bio) else { return 0 }
+      guard let bio, let bytes, let count, let session = TLSTransport.session(bio) else { return 0 }
       mesh_bio_clear_retry(bio)
-      return Unmanaged<TLSSession>.fromOpaque(raw)._withUnsafeGuaranteedRef { session in
-        let result = session.transport.read(UnsafeMutableRawBufferPointer(start: bytes, count: length))
-        if result > 0 {
-          count.pointee = result
-          return 1
-        }
-        count.pointee = 0
-        if session.transport.isBlocked { mesh_bio_retry_read(bio) }
-        return 0
-      }
+      let result = session.transport.read(UnsafeMutableRawBufferPointer(start: bytes, count: length))
+      count.pointee = max(0, result)
+      if result > 0 { return 1 }
+      if session.transport.isBlocked { mesh_bio_retry_read(bio) }
+      return 0
     }
     BIO_meth_set_write_ex(method) { bio, bytes, length, count in
-      guard let bio, let bytes, let count, let raw = BIO_get_data(bio) else { return 0 }
+      guard let bio, let bytes, let count, let session = TLSTransport.session(bio) else { return 0 }
       mesh_bio_clear_retry(bio)
-      return Unmanaged<TLSSession>.fromOpaque(raw)._withUnsafeGuaranteedRef { session in
-        guard session.transport.write(UnsafeRawBufferPointer(start: bytes, count: length)) else { return 0 }
-        count.pointee = length
-        return 1
-      }
+      guard session.transport.write(UnsafeRawBufferPointer(start: bytes, count: length)) else { return 0 }
+      count.pointee = length
+      return 1
     }
     BIO_meth_set_ctrl(method) { _, command, _, _ in command == BIO_CTRL_FLUSH ? 1 : 0 }
     BIO_meth_set_create(method) { bio in
@@ -189,10 +182,15 @@ struct TLSTransport {
     return method
   }()
 
-  /// `owner` is the session, which outlives the BIO.
-  static func makeBIO(owner: UnsafeMutableRawPointer) -> OpaquePointer {
+  /// Its data is to be the workspace, which outlives it.
+  static func makeBIO() -> OpaquePointer {
     guard let bio = BIO_new(method) else { preconditionFailure("BIO_new: no memory") }
-    BIO_set_data(bio, owner)
     return bio
+  }
+
+  /// The session that has called OpenSSL.
+  static func session(_ bio: OpaquePointer) -> TLSSession? {
+    guard let raw = BIO_get_data(bio) else { return nil }
+    return Unmanaged<TLSWorkspace>.fromOpaque(raw)._withUnsafeGuaranteedRef { $0.current }
   }
 }

@@ -1,3 +1,5 @@
+import COpenSSL
+
 /// Memory that the TLS sessions of one thread share, so that none of them has any of its own while it is idle.
 ///
 /// Nothing stays in it between two calls of a session.
@@ -14,12 +16,20 @@ public final class TLSWorkspace {
   /// Two small pieces joined into one record.
   let joined: UnsafeMutableRawPointer
 
+  /// The way to the kernel of every session, by way of `current`: one BIO for all of them.
+  let bio: OpaquePointer
+  /// The session that has called OpenSSL; set before each call that may read, write or call back.
+  unowned(unsafe) var current: TLSSession?
+
   public init() {
+    bio = TLSTransport.makeBIO()
     output = .allocate(byteCount: Self.outputBytesMax, alignment: 64)
     joined = .allocate(byteCount: Self.recordBytesMax, alignment: 64)
+    BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
   }
 
   deinit {
+    BIO_free(bio)
     output.deallocate()
     joined.deallocate()
   }
