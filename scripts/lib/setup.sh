@@ -30,6 +30,11 @@ need_command() {
   PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null || missing+=("$2")
 }
 
+# need_python_module MODULE DEBIAN_PACKAGE
+need_python_module() {
+  python3 -c "import $1" 2>/dev/null || missing+=("$2")
+}
+
 # Installs what the need_* calls found.
 install_missing() {
   [ ${#missing[@]} -gt 0 ] || return 0
