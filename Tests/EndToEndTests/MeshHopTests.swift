@@ -120,6 +120,60 @@ struct MeshHopTests {
     }
   }
 
+  @Test("large bodies and WebSockets cross the hop whole")
+  func bodies() throws {
+    let mesh = try Mesh()
+    let body = (0..<400_000).map { "line \($0)\n" }.joined()
+    let file = mesh.directory + "/body"
+    try body.write(toFile: file, atomically: true, encoding: .utf8)
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+      let answer = mesh.ask([version, "-H", "Host: a", "-H", "Expect:", "--data-binary", "@" + file])
+      #expect(answer.hasSuffix("\r\n\r\n" + body + (version == "--http1.1" ? " [200 1.1]" : " [200 2]")))
+    }
+    let chat = Backend { connection in
+      guard let request = connection.request() else { return }
+      #expect(request["upgrade"] == "websocket")
+      connection.socket.send(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          + "Sec-WebSocket-Accept: x\r\n\r\nbehind")
+      connection.socket.send(connection.socket.readToEnd().reversed())
+      connection.socket.finish()
+      _ = connection.socket.awaitEnd()
+    }
+    try "127.0.0.1 \(chat.port(keptBy: mesh.service))\n".write(
+      toFile: mesh.directory + "/disco/chat", atomically: true, encoding: .utf8)
+    let socket = try RawSocket(connectingTo: mesh.port)
+    socket.send(
+      "GET /chat HTTP/1.1\r\nHost: chat\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    let head = try #require(socket.readHead())
+    #expect(head.status == 101)
+    // RFC 6455 §1.3 has this pair.
+    #expect(head["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    #expect(text(socket.read(count: 6)) == "behind")
+    socket.send("over two routers")
+    socket.finish()
+    #expect(text(socket.readToEnd()) == String("over two routers".reversed()))
+  }
+
+  @Test("what a caller spoke first is believed only of routers", arguments: [true, false])
+  func claims(clearContext: Bool) throws {
+    let service = try Router(server: "clearContext: false")
+    service.service("a", ports: [Backend.echo().port(keptBy: service)])
+    let router = try Router(router: "client: {protocol: auto}", server: "clearContext: \(clearContext)")
+    router.service("a", ports: [service.port])
+    func ask(_ arguments: [String]) -> String {
+      Tool.run(
+        "/usr/bin/curl", ["-sS", "-m", "10", "-H", "Host: a"] + arguments + ["http://127.0.0.1:\(router.port)/"]
+      ).output
+    }
+    #expect(vias(ask(["--http1.1"])) == ["1.1 meshrouter", "1.1 meshrouter"])
+    #expect(vias(ask(["--http2-prior-knowledge"])) == ["2 meshrouter", "2 meshrouter"])
+    let claimed = ask(["--http2-prior-knowledge", "-H", "l5d-orig-proto: HTTP/1.1"])
+    #expect(vias(claimed) == ["2 meshrouter", clearContext ? "2 meshrouter" : "1.1 meshrouter"])
+    #expect(claimed.contains("l5d-orig-proto") == !clearContext)
+  }
+
   @Test("many callers share few connections between the routers; only routers of the mesh come in")
   func shared() throws {
     let mesh = try Mesh()

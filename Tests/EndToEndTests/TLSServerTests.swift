@@ -106,7 +106,11 @@ struct TLSServerTests {
     let known = Tool.curl(listed.port, url, files.curlIdentity("client")).output
     #expect(known.contains("[200") && !known.lowercased().contains("x-forwarded-client-cert"))
     #expect(Tool.curl(listed.port, url, files.curlIdentity("guest")).status != 0)
+    for _ in 0..<100 where !listed.output.contains("is not among the allowed ones") { usleep(20_000) }
     #expect(listed.output.contains("is not among the allowed ones"))
+    let metrics = Tool.run("/usr/bin/curl", ["-sS", "http://127.0.0.1:\(listed.adminPort)/admin/metrics/prometheus"])
+    let failed = /meshrouter_server_failed_handshakes_total\{[^}]*\} (\d+)/
+    #expect(metrics.output.firstMatch(of: failed).flatMap { Int($0.output.1) } ?? 0 >= 1)
   }
 
   @Test("who the caller is names the request and stands in the access log")
