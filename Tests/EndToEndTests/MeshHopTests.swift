@@ -102,6 +102,9 @@ struct MeshHopTests {
     #expect(two.hasSuffix("body two [200 2]"), "\(two)")
     #expect(vias(two) == ["2 meshrouter", "2 meshrouter", "2 meshrouter"], "\(two)")
     #expect(!two.contains("l5d-orig-proto"))
+    // Each router on the way could have said it.
+    let head = mesh.ask(["-H", "Host: a", "-I"])
+    #expect(head.components(separatedBy: "l5d-success-class: 1.0").count == 2, "\(head)")
 
     for version in ["--http1.1", "--http2-prior-knowledge"] {
       // Span, parent, trace 0102030405060708 and flags.

@@ -507,8 +507,9 @@ final class Exchange: TimerOwner {
     } else {
       out.append(response.minorVersion == 1 ? "Via: 1.1 meshrouter\r\n" : "Via: 1.0 meshrouter\r\n" as StaticString)
     }
-    if !isClearing && !isGRPC {
-      // linkerd's classifier verdict, which an upstream router counts by: only 5xx are failures.
+    if !isClearing && !isGRPC && response.index(of: .l5dSuccessClass) == nil {
+      // linkerd's classifier verdict, which an upstream router counts by: only 5xx are failures. One of a router nearer
+      // to the backend stands.
       if status < 500 { out.append("l5d-success-class: 1.0\r\n") } else { out.append("l5d-success-class: 0.0\r\n") }
     }
     if !responseKeepsAlive {
