@@ -221,6 +221,8 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   func ended(_ stream: HTTP2Stream) {
     let stream = owner(stream)
     if stream.isTunnel {
+      // What came in the same read goes before the FIN.
+      stream.exchange?.flushResponse()
       stream.exchange?.tunnelEndedByBackend()
     } else {
       stream.exchange?.responseEnded(canReuse: true)
