@@ -105,6 +105,9 @@ final class HTTP2HeadWriter {
         case .te: takesTrailers = true
         case .cookie where field.value.count >= HTTP2HeadWriter.cookieSplitBytesMin:
           addCookie(text[field.name], text, bytes, field.value)
+        // No two are alike: in the table they would drive out those that come again (RFC 7541 §6.2.3).
+        case .l5dCtxTrace, .l5dReqid, .traceparent, .xRequestID:
+          add(text[field.name], text[field.value], NGHTTP2_NV_FLAG_NO_INDEX)
         default: add(text[field.name], text[field.value])
         }
       }
@@ -148,14 +151,16 @@ final class HTTP2HeadWriter {
   }
 
   @inline(__always)
-  private func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  private func add(
+    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ flag: nghttp2_nv_flag = NGHTTP2_NV_FLAG_NONE
+  ) {
     if count == capacity { grow() }
     // libnghttp2 only reads what it copies; its declaration lacks the const.
     (fields + count).initialize(
       to: nghttp2_nv(
         name: UnsafeMutablePointer(mutating: name.baseAddress?.assumingMemoryBound(to: UInt8.self)),
         value: UnsafeMutablePointer(mutating: value.baseAddress?.assumingMemoryBound(to: UInt8.self)),
-        namelen: name.count, valuelen: value.count, flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+        namelen: name.count, valuelen: value.count, flags: UInt8(flag.rawValue)))
     count &+= 1
   }
 

@@ -25,6 +25,7 @@ final class Worker {
   /// Frames of one HTTP/2 connection on their way to the kernel; empty between events.
   let frameScratch = ByteBuffer(minimumCapacity: 16_384)
   let tlsWorkspace = TLSWorkspace()
+  let http2Workshop = HTTP2Workshop()
   private var abuseToldAt: MonotonicInstant?
   private(set) var isDraining = false
   private(set) var routers: [RouterRuntime] = []
