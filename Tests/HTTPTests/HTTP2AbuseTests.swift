@@ -1,3 +1,4 @@
+import HTTP2Cases
 import MeshBase
 import Testing
 

@@ -42,6 +42,26 @@ final class RawSocket: @unchecked Sendable {
     }
   }
 
+  /// Over TLS, which the `openssl` command speaks for this end: it stands between the socket and the port.
+  init(securelyTo port: Int, application: String, arguments: [String] = []) throws {
+    var pair: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else {
+      throw POSIXError(.EMFILE)
+    }
+    descriptor = pair[0]
+    let end = FileHandle(fileDescriptor: pair[1], closeOnDealloc: true)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+    process.arguments =
+      ["s_client", "-connect", "127.0.0.1:\(port)", "-noservername", "-alpn", application, "-quiet"] + arguments
+    process.standardInput = end
+    process.standardOutput = end
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    // It must not outlive the connection: its own end is the only one.
+    try? end.close()
+  }
+
   deinit { close() }
 
   static func loopback(_ port: Int) -> sockaddr_in {
