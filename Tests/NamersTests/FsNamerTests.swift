@@ -305,6 +305,27 @@ extension NamersTests {
       #expect(namer.nearNames(to: Path(labels: ["..", "x"]), limit: 3) == [])
     }
 
+    @Test("failing since the oldest failure among the names in use")
+    func failingSince() async {
+      directory.replace("web", "127.0.0.1 1\n")
+      directory.replace("api", "127.0.0.1 2\n")
+      #expect(namer.failingSince == nil)
+      let web = namer.lookup("/web")
+      var api: NameLookup? = namer.lookup("/api")
+      #expect(namer.failingSince == nil)
+      directory.replace("api", "oops\n")
+      #expect(await eventually { api?.bound?.endpoints.failure != nil })
+      directory.replace("web", "oops\n")
+      #expect(await eventually { web.bound?.endpoints.failure != nil })
+      let wrapped = TransformedNamer(namer, transformers: [])
+      #expect(namer.failingSince == api?.bound?.endpoints.failure?.since)
+      #expect(wrapped.failingSince == namer.failingSince)
+      api = nil
+      #expect(await eventually { namer.failingSince == web.bound?.endpoints.failure?.since })
+      directory.replace("web", "127.0.0.1 1\n")
+      #expect(await eventually { namer.failingSince == nil })
+    }
+
     @Test("the state names file, endpoints and error as JSON")
     func state() async throws {
       directory.replace("web", "127.0.0.1 1 * 2\n")

@@ -8,6 +8,8 @@ import Telemetry
 final class ProcessMetrics {
   private let metrics: MetricsRegistry
   private let namers: NamerRegistry
+  /// Prefixes of namers with an age: a built-in namer that nobody uses has none.
+  private var shown: Set<String> = []
 
   init(_ metrics: MetricsRegistry, namers: NamerRegistry) {
     self.metrics = metrics
@@ -24,10 +26,19 @@ final class ProcessMetrics {
 
   /// Call every few seconds.
   func refresh() {
-    for namer in namers.states() {
+    let now = Clock.now
+    var gone = shown
+    for namer in namers.inUse {
       // The age of what is stalest: a namer whose names are all fresh is fresh.
-      let age = namer.names.compactMap(\.failingMilliseconds).max() ?? 0
-      metrics.control(.namerAge, namer.prefix).value = Double(age) / 1_000
+      let age = namer.failingSince.map { now.nanoseconds(since: $0) } ?? 0
+      let prefix = namer.prefix.description
+      metrics.control(.namerAge, prefix).value = Double(age) / 1e9
+      gone.remove(prefix)
+      shown.insert(prefix)
+    }
+    for prefix in gone {
+      metrics.removeControl(.namerAge, prefix)
+      shown.remove(prefix)
     }
   }
 

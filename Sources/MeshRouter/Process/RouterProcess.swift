@@ -205,7 +205,7 @@ public final class RouterProcess {
   var problems: [String] {
     store.problems.map { $0.namespace.isEmpty ? $0.message : "dtab \($0.namespace): \($0.message)" }
       + tables.compactMap(\.fileProblem) + tls.problems
-      + namers.states().compactMap { state in state.lastError.map { "namer \(state.prefix): \($0)" } }
+      + namers.inUse.compactMap { namer in namer.lastError.map { "namer \(namer.prefix): \($0)" } }
   }
 
   /// What every worker sees of a router's clients. Waits for the workers' answers, which come within a turn each.

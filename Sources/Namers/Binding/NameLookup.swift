@@ -65,10 +65,23 @@ public protocol Namer: AnyObject {
   /// the answer, so it may look at ten thousand names and no more; need not be complete.
   func nearNames(to rest: Path, limit: Int) -> [Path]
   func state() -> NamerState
+  /// Since when the stalest of the names in use has been failing; `nil` if none is. Asked every few seconds, so a namer
+  /// with many names should not build their states for it.
+  var failingSince: MonotonicInstant? { get }
+  /// What is wrong with the namer as a whole, as `state()` has it.
+  var lastError: String? { get }
   /// Called once when the namer becomes part of a registry.
   func joined(_ registry: NamerRegistry)
 }
 
 extension Namer {
   public func joined(_ registry: NamerRegistry) {}
+
+  public var failingSince: MonotonicInstant? {
+    let longest = state().names.compactMap(\.failingMilliseconds).max()
+    let now = Clock.now.nanoseconds
+    return longest.map { MonotonicInstant(nanoseconds: now - min(now, $0 * 1_000_000)) }
+  }
+
+  public var lastError: String? { state().lastError }
 }

@@ -107,6 +107,9 @@ public final class FsNamer: Namer {
     return []
   }
 
+  public var failingSince: MonotonicInstant? { sources.failingSince }
+  public var lastError: String? { watch.failure }
+
   public func state() -> NamerState {
     NamerState(
       kind: kind, prefix: prefix, facts: [("rootDir", root)], lastError: watch.failure,

@@ -61,6 +61,10 @@ final class InetNamer: Namer {
 
   func nearNames(to rest: Path, limit: Int) -> [Path] { [] }
 
+  var failingSince: MonotonicInstant? { sources.failingSince }
+  var lastError: String? { nil }
+  var isInUse: Bool { !sources.isEmpty }
+
   func state() -> NamerState {
     NamerState(kind: kind, prefix: prefix, names: sources.entries.map { NamerState.Name(id: $0.key, source: $0.value) })
   }

@@ -1,3 +1,6 @@
+import MeshBase
+import Net
+
 /// Values that live as long as someone else uses them, found by key.
 struct WeakTable<Key: Hashable, Value: AnyObject> {
   private struct Slot {
@@ -19,7 +22,29 @@ struct WeakTable<Key: Hashable, Value: AnyObject> {
     }
   }
 
+  var isEmpty: Bool { !slots.values.contains { $0.value != nil } }
+
   var values: [Value] { slots.values.compactMap(\.value) }
 
+  /// Without an array in between.
+  func forEach(_ body: (Value) -> Void) {
+    for slot in slots.values {
+      if let value = slot.value { body(value) }
+    }
+  }
+
   var entries: [(key: Key, value: Value)] { slots.compactMap { key, slot in slot.value.map { (key, $0) } } }
+}
+
+extension WeakTable where Value == EndpointSource {
+  /// Since when the one that has failed for longest has been failing.
+  @ControlActor
+  var failingSince: MonotonicInstant? {
+    var oldest: MonotonicInstant?
+    forEach { source in
+      guard let since = source.failure?.since else { return }
+      oldest = oldest.map { min($0, since) } ?? since
+    }
+    return oldest
+  }
 }

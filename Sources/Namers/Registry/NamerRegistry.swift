@@ -75,8 +75,11 @@ public final class NamerRegistry {
 
   /// Each configured namer, then the built-in ones that have names in use.
   public func states() -> [NamerState] {
-    namers.map { $0.state() } + [inet, fixedInet].map { $0.state() }.filter { !$0.names.isEmpty }
+    inUse.map { $0.state() }
   }
+
+  /// The namers of `states`; building no state, it may be asked often.
+  public var inUse: [any Namer] { namers + [inet, fixedInet].filter(\.isInUse) }
 }
 
 /// The namers in charge of one path, asked one after the other while they say `neg`.

@@ -1,4 +1,5 @@
 import Dtab
+import MeshBase
 import Net
 
 /// `io.l5d.rewrite`: a path that fits the pattern stands for another name, which is bound in turn.
@@ -16,6 +17,9 @@ public final class RewriteNamer: Namer {
   public func lookup(_ rest: Path) -> NameLookup { NameLookup(.tree(pattern.rewrite(rest).map { .path($0) })) }
 
   public func nearNames(to rest: Path, limit: Int) -> [Path] { [] }
+
+  public var failingSince: MonotonicInstant? { nil }
+  public var lastError: String? { nil }
 
   public func state() -> NamerState {
     NamerState(

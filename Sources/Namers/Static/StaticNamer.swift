@@ -1,4 +1,5 @@
 import Dtab
+import MeshBase
 import Net
 
 /// `io.l5d.static`: endpoints written into the configuration. The longest name that is the path or the beginning of it
@@ -43,6 +44,9 @@ public final class StaticNamer: Namer {
   public func nearNames(to rest: Path, limit: Int) -> [Path] {
     nearPaths(to: rest, among: Array(names.keys), limit: limit).map { prefix + $0 }
   }
+
+  public var failingSince: MonotonicInstant? { sources.failingSince }
+  public var lastError: String? { nil }
 
   public func state() -> NamerState {
     NamerState(

@@ -1,4 +1,5 @@
 import Dtab
+import MeshBase
 import Net
 
 /// A namer with transformers applied to what it binds. Names it answers with, which are bound again, stay as they are.
@@ -17,6 +18,8 @@ public final class TransformedNamer: Namer {
   public var prefix: Path { inner.prefix }
   public var kind: String { inner.kind }
   public func nearNames(to rest: Path, limit: Int) -> [Path] { inner.nearNames(to: rest, limit: limit) }
+  public var failingSince: MonotonicInstant? { inner.failingSince }
+  public var lastError: String? { inner.lastError }
   public func state() -> NamerState {
     var state = inner.state()
     state.facts.append(("transformers", transformers.map(\.idPrefix.description).joined(separator: " ")))
