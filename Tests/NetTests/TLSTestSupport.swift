@@ -78,12 +78,13 @@ final class TLSPair {
   let client: TLSSession
   let server: TLSSession
   private(set) var descriptors: (client: Int32, server: Int32)
-  let workspace = TLSWorkspace()
+  let workspace: TLSWorkspace
 
   init(
     _ clientContext: TLSClientContext, _ serverContext: TLSServerContext, name: String = "web.test",
-    serverName: String? = nil, cache: TLSSessionCache? = nil
+    serverName: String? = nil, cache: TLSSessionCache? = nil, workspace: TLSWorkspace = TLSWorkspace()
   ) {
+    self.workspace = workspace
     var pair: [Int32] = [0, 0]
     precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
     descriptors = (pair[0], pair[1])
@@ -96,6 +97,11 @@ final class TLSPair {
   deinit {
     if descriptors.client >= 0 { close(descriptors.client) }
     if descriptors.server >= 0 { close(descriptors.server) }
+  }
+
+  /// Long enough for all that can be parked to be.
+  func rest() {
+    for _ in 0..<2 { workspace.look() }
   }
 
   func closeClient() {
@@ -127,5 +133,13 @@ final class TLSPair {
 
   static func send(_ session: TLSSession, _ text: String) -> Int {
     Array(text.utf8).withUnsafeBytes { session.send($0) }
+  }
+}
+
+extension TLSWorkspace {
+  /// A whole round.
+  func look() {
+    beginRound()
+    while parkIdle(1_000) {}
   }
 }

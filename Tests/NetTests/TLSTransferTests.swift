@@ -17,6 +17,69 @@ import Testing
     return pair
   }
 
+  @Test("sessions at rest are parked, and go on where they were", arguments: TLSVersion.allCases)
+  func parking(version: TLSVersion) throws {
+    let pair = try pair(version)
+    for round in 0..<3 {
+      pair.rest()
+      #expect(pair.client.isParked == OpenSSLMemory.hasSlots)
+      #expect(pair.server.isParked == OpenSSLMemory.hasSlots)
+      #expect(TLSPair.send(pair.client, "question \(round)") > 0)
+      #expect(!pair.client.isParked)
+      #expect(pair.server.isParked == OpenSSLMemory.hasSlots)
+      #expect(TLSPair.receive(pair.server).bytes == Array("question \(round)".utf8))
+      #expect(!pair.server.isParked)
+      #expect(TLSPair.send(pair.server, "answer") == 6)
+      #expect(TLSPair.receive(pair.client).bytes == Array("answer".utf8))
+    }
+    pair.rest()
+    #expect(pair.server.cipher == pair.client.cipher)
+    pair.rest()
+    #expect(pair.client.shutdown() == 0)
+    #expect(TLSPair.receive(pair.server).result == 0)
+    #expect(!pair.server.wasTruncated)
+    pair.rest()
+  }
+
+  @Test("a session that is in use, or in its handshake, is not parked")
+  func notParked() throws {
+    let pair = try pair()
+    pair.workspace.look()
+    #expect(TLSPair.send(pair.client, "x") == 1)
+    pair.workspace.look()
+    #expect(!pair.client.isParked)
+    #expect(pair.server.isParked == OpenSSLMemory.hasSlots)
+    var server = TLSServerContext.Options(certificates: [files.files("web")])
+    server.versions = [.v13]
+    var client = TLSClientContext.Options()
+    client.trust = .files([files.ca])
+    let young = TLSPair(try TLSClientContext(client), try TLSServerContext(server))
+    #expect(young.client.handshake() == .wantsMore)
+    young.rest()
+    #expect(!young.client.isParked && !young.server.isParked)
+    #expect(young.handshake() == (.done, .done))
+  }
+
+  @Test("a round looks at each session, however many come and go meanwhile")
+  func parkingRounds() throws {
+    var pairs: [TLSPair] = []
+    let workspace = TLSWorkspace()
+    for _ in 0..<20 {
+      var server = TLSServerContext.Options(certificates: [files.files("web")])
+      server.versions = [.v13]
+      var client = TLSClientContext.Options()
+      client.trust = .files([files.ca])
+      let pair = TLSPair(try TLSClientContext(client), try TLSServerContext(server), workspace: workspace)
+      #expect(pair.handshake() == (.done, .done))
+      pairs.append(pair)
+    }
+    workspace.look()
+    workspace.beginRound()
+    while workspace.parkIdle(7) { pairs.remove(at: pairs.count / 2) }
+    #expect(pairs.allSatisfy { $0.client.isParked == OpenSSLMemory.hasSlots })
+    for pair in pairs { #expect(TLSPair.send(pair.client, "x") == 1 && TLSPair.receive(pair.server).bytes == [0x78]) }
+  }
+
   @Test(
     "bytes arrive whole and in order, whatever the pieces and however full the kernel is",
     arguments: TLSVersion.allCases)
@@ -31,6 +94,7 @@ import Testing
         var sent = 0
         var received: [UInt8] = []
         while received.count < total {
+          if random.next() % 16 == 0 { pair.rest() }
           if sent < total {
             // The first piece may be small, and the next offer smaller than the one that was refused.
             let first = min(total - sent, 1 + Int(random.next() % 100_000))

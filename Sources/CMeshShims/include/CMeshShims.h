@@ -55,5 +55,21 @@ void mesh_block_free(void *block, void *unused);
 void *mesh_block_zeroed(size_t count, size_t size, void *unused);
 void *mesh_block_resize(void *block, size_t size, void *unused);
 
+/// Slots: blocks of up to 8 KiB on two pages of their own, so that one which is mostly zeros can be parked: its words
+/// that are not zero are copied to the heap, and its pages go back to the system. Its address stays its own.
+/// Any thread may call these; a slot's user must not touch it between `park` and `fetch`.
+///
+/// Reserves address space; once, before all else. 0: there are no slots, and all blocks come from the heap.
+int mesh_slots_prepare(void);
+/// Whether the next block of 4 to 8 KiB that the calling thread asks for is to be a slot.
+void mesh_slot_expect(int expects);
+/// As OpenSSL wants its allocator: malloc and its relatives, but for slots.
+void *mesh_slot_malloc(size_t size, const char *file, int line);
+void *mesh_slot_realloc(void *block, size_t size, const char *file, int line);
+void mesh_slot_free(void *block, const char *file, int line);
+/// What `fetch` wants back; NULL if the block is no slot, or memory is short: then nothing has changed.
+void *mesh_slot_park(void *slot);
+void mesh_slot_fetch(void *slot, void *parked);
+
 /// Gives freed heap back to the system.
 void mesh_trim_heap(void);

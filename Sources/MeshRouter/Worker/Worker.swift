@@ -25,6 +25,7 @@ final class Worker {
   /// Frames of one HTTP/2 connection on their way to the kernel; empty between events.
   let frameScratch = ByteBuffer(minimumCapacity: 16_384)
   let tlsWorkspace = TLSWorkspace()
+  private let parking: SessionParking
   let http2Workshop = HTTP2Workshop()
   private var abuseToldAt: MonotonicInstant?
   private(set) var isDraining = false
@@ -54,6 +55,7 @@ final class Worker {
     hostName = plan.hostName
     stats = plan.stats
     loop = try EventLoop()
+    parking = SessionParking(tlsWorkspace, loop: loop)
     random = SeededRandom(seed: seed)
     self.control = control
     serverBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 64)
@@ -209,6 +211,7 @@ final class Worker {
 
   fileprivate func housekeep(now: MonotonicInstant) {
     for router in routers { router.sweep(now: now) }
+    parking.beginRound()
   }
 }
 

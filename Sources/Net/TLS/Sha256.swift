@@ -2,6 +2,7 @@ import COpenSSL
 
 enum Sha256 {
   static func digest(_ bytes: [UInt8]) -> [UInt8] {
+    _ = OpenSSLMemory.hasSlots
     var digest = [UInt8](repeating: 0, count: 32)
     EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil)
     return digest

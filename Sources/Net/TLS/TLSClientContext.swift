@@ -69,7 +69,7 @@ public final class TLSClientContext: @unchecked Sendable {
   deinit { SSL_CTX_free(context) }
 
   func makeSession() -> OpaquePointer {
-    guard let ssl = SSL_new(context) else { preconditionFailure("SSL_new: no memory") }
+    let ssl = OpenSSLMemory.makeSession(context)
     SSL_set_connect_state(ssl)
     return ssl
   }

@@ -5,6 +5,7 @@ enum TLSContextParts {
   static func make(
     isServer: Bool, versions: [TLSVersion], ciphers: [String]
   ) throws(TLSLoadError) -> OpaquePointer {
+    _ = OpenSSLMemory.hasSlots
     guard let context = SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method()) else {
       preconditionFailure("SSL_CTX_new: \(OpenSSLErrors.text(OpenSSLErrors.take()))")
     }

@@ -58,6 +58,7 @@ enum TLSFiles {
 
   /// An X509_STORE of roots which the caller frees, and the names of those roots.
   static func trustStore(_ trust: TLSTrust) throws(TLSLoadError) -> (store: OpaquePointer, roots: [OpaquePointer]) {
+    _ = OpenSSLMemory.hasSlots
     guard let store = X509_STORE_new() else { preconditionFailure("X509_STORE_new: no memory") }
     var roots: [OpaquePointer] = []
     do throws(TLSLoadError) {
@@ -115,6 +116,7 @@ enum TLSFiles {
   }
 
   private static func withMemory(_ bytes: [UInt8], _ body: (OpaquePointer) -> Void) {
+    _ = OpenSSLMemory.hasSlots
     bytes.withUnsafeBytes { buffer in
       guard let memory = BIO_new_mem_buf(buffer.baseAddress, Int32(buffer.count)) else { return }
       defer { BIO_free(memory) }

@@ -128,7 +128,7 @@ public final class TLSServerContext: @unchecked Sendable {
   // MARK: For sessions
 
   func makeSession() -> OpaquePointer {
-    guard let ssl = SSL_new(entries[0].context) else { preconditionFailure("SSL_new: no memory") }
+    let ssl = OpenSSLMemory.makeSession(entries[0].context)
     SSL_set_accept_state(ssl)
     return ssl
   }

@@ -115,9 +115,9 @@ extension TLSSession {
       return UnsafeRawBufferPointer(rebasing: first[offset..<min(offset + most, first.count)])
     }
     let more = min(most - left, second.count)
-    workspace.joined.copyMemory(from: first.baseAddress! + offset, byteCount: left)
-    (workspace.joined + left).copyMemory(from: second.baseAddress!, byteCount: more)
-    return UnsafeRawBufferPointer(start: workspace.joined, count: left + more)
+    workspace.joinedBytes.copyMemory(from: first.baseAddress! + offset, byteCount: left)
+    (workspace.joinedBytes + left).copyMemory(from: second.baseAddress!, byteCount: more)
+    return UnsafeRawBufferPointer(start: workspace.joinedBytes, count: left + more)
   }
 
   /// Whether records wait for the kernel, or for company: call `flush` after a writable edge, or when nothing else is

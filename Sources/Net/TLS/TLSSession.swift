@@ -1,3 +1,4 @@
+import CMeshShims
 import COpenSSL
 import Glibc
 import MeshBase
@@ -6,7 +7,7 @@ import MeshBase
 ///
 /// Results are those of `Socket`: bytes above zero, 0 at a clean end, `-EAGAIN` when the kernel has nothing or takes
 /// nothing, another negated error number when the connection is lost, `-EPROTO` when TLS is (`failure` tells more).
-/// An idle session has no buffers of its own.
+/// An idle session has no buffers of its own, and once `TLSWorkspace.parkIdle` has found it, little else.
 public final class TLSSession {
   public enum Progress: Sendable, Equatable {
     case done
@@ -18,7 +19,13 @@ public final class TLSSession {
   /// Of a server's session; `nil` for a client's.
   public let server: TLSServerContext?
   public let client: TLSClientContext?
-  let ssl: OpaquePointer
+  /// Parked while `parked` is there: not to be touched, but by way of `ssl`.
+  private let storage: OpaquePointer
+  private var parked: UnsafeMutableRawPointer?
+  /// Since the workspace's last look.
+  var wasUsed = true
+  /// Among the workspace's `awake`, unless it is parked.
+  var place = 0
   let workspace: TLSWorkspace
   var transport: TLSTransport
 
@@ -54,7 +61,7 @@ public final class TLSSession {
     cache = nil
     slot = nil
     self.workspace = workspace
-    ssl = server.makeSession()
+    storage = server.makeSession()
     transport = TLSTransport(descriptor: descriptor)
     attach()
   }
@@ -74,7 +81,7 @@ public final class TLSSession {
     self.cache = cache
     self.slot = slot ?? (cache == nil ? nil : TLSSessionCache.Key(name: expectedName))
     self.workspace = workspace
-    ssl = client.makeSession()
+    storage = client.makeSession()
     transport = TLSTransport(descriptor: descriptor)
     attach()
     let isAddress = SocketAddress(ip: expectedName, port: 0) != nil
@@ -105,10 +112,37 @@ public final class TLSSession {
     // Else OpenSSL would spoil the session for later connections, which no version of TLS since 1.1 asks for.
     SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
     SSL_free(ssl)
+    workspace.left(self)
     transport.release()
   }
 
+  // MARK: Parking
+
+  /// For every use of it, each of which ends the session's rest.
+  var ssl: OpaquePointer {
+    wasUsed = true
+    if parked != nil { fetch() }
+    return storage
+  }
+
+  private func fetch() {
+    guard let kept = parked else { return }
+    mesh_slot_fetch(UnsafeMutableRawPointer(storage), kept)
+    parked = nil
+    workspace.joined(self)
+  }
+
+  /// Gives most of the memory back until the session is used again, which then costs two page faults.
+  func park() {
+    guard isHandshakeDone, parked == nil, let kept = mesh_slot_park(UnsafeMutableRawPointer(storage)) else { return }
+    parked = kept
+    workspace.left(self)
+  }
+
+  public var isParked: Bool { parked != nil }
+
   private func attach() {
+    workspace.joined(self)
     BIO_up_ref(workspace.bio)
     SSL_set_bio(ssl, workspace.bio, workspace.bio)
   }

@@ -18,6 +18,7 @@ public final class TLSTicketKeys: Sendable {
     var madeNanoseconds: UInt64
 
     static func fresh() -> Key {
+      _ = OpenSSLMemory.hasSlots
       var random = [UInt8](repeating: 0, count: 80)
       precondition(RAND_bytes(&random, 80) == 1, "no random numbers")
       let name = random.withUnsafeBytes {

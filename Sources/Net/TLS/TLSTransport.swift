@@ -156,6 +156,7 @@ struct TLSTransport {
 
   /// BIO_METHOD.
   private static nonisolated(unsafe) let method: OpaquePointer = {
+    _ = OpenSSLMemory.hasSlots
     let kind = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
     guard let method = BIO_meth_new(kind, "descriptor") else { preconditionFailure("BIO_meth_new: no memory") }
     BIO_meth_set_read_ex(method) { bio, bytes, length, count in
