@@ -1,5 +1,6 @@
 import HTTP
 import HTTP2Cases
+import MeshBase
 
 /// A server session fed with frames made by hand.
 final class RawClient {

@@ -34,7 +34,8 @@ extension KeyTables {
         "Tell endpoints the caller's verified certificate in `x-forwarded-client-cert`. One that a caller sent is taken"
           + " off in any case."),
       .ignored("requestAuthorizers", .list(.map(.text("anything"))), "Requests are not authorised."),
-    ] + http2())
+    ] + http2(clientLimits),
+    finish: { client, _, trail, decoding in checkHTTP2(client, trail, &decoding) })
 
   static let pool = ObjectTable<Configuration.Client.Pool>(
     { Configuration.Client.Pool() },

@@ -35,8 +35,9 @@ extension KeyTables {
         "maxConcurrentStreamsPerConnection", \.maxConcurrentStreamsPerConnection, .integer(1...1_000_000),
         "HTTP/2: streams one connection may have open; beyond: REFUSED_STREAM."),
       Key("tls", \.tls, .optional(serverTLS().codec), defaultNote: "none", "Speak TLS."),
-    ] + http2(),
-    finish: { server, written, _, _ in
+    ] + http2(serverLimits),
+    finish: { server, written, trail, decoding in
+      checkHTTP2(server, trail, &decoding)
       if !written.contains("clearContext") {
         server.clearContext = SocketAddress(ip: server.ip, port: 0).map { !$0.isLoopback } ?? true
       }

@@ -1,3 +1,5 @@
+import MeshBase
+
 extension Configuration {
   /// What an HTTP/2 connection announces to its peer.
   public struct HTTP2: Sendable, Equatable {
@@ -9,6 +11,14 @@ extension Configuration {
     public var headerTableBytes = 4_096
     /// Bytes of all header lines of one message, 32 more for each; beyond: 431.
     public var maxHeaderListBytes = 32_768
+    /// Bytes of body a peer may have under way on a whole new connection.
+    public var initialConnectionWindowBytes = 1_048_576
+    /// Up to this a stream's window grows.
+    public var maxStreamWindowBytes = 16_777_216
+    /// Bytes of body held for one connection, all streams together, before its peer gets no more credit.
+    public var maxReceiveBufferBytes = 16_777_216
+    /// What a connection may cost.
+    public var limits = HTTP2Limits()
 
     public init() {}
   }

@@ -38,7 +38,9 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
     keepAlive = times.keepAliveMilliseconds.map {
       HTTP2KeepAlive(milliseconds: $0, timeoutMilliseconds: times.keepAliveTimeoutMilliseconds)
     }
-    session = HTTP2Session(role: .client, settings: pool.client.http2, workshop: worker.http2Workshop, delegate: self)
+    session = HTTP2Session(
+      role: .client, settings: pool.client.http2, limits: pool.client.configuration.http2.limits,
+      workshop: worker.http2Workshop, delegate: self)
   }
 
   /// False if the kernel would not have it.

@@ -51,7 +51,9 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     openedAt = worker.loop.now
     lastMoved = openedAt
     super.init(server: server, worker: worker, descriptor: descriptor, peer: peer, tls: tls)
-    session = HTTP2Session(role: .server, settings: server.http2, workshop: worker.http2Workshop, delegate: self)
+    session = HTTP2Session(
+      role: .server, settings: server.http2, limits: server.configuration.http2.limits,
+      workshop: worker.http2Workshop, delegate: self)
   }
 
   /// Goes on from an HTTP/1.1 request with `Upgrade: h2c` and without a body, parsed in `worker.requestHead`, which

@@ -8,6 +8,9 @@ extension HTTP2Settings {
     maxFrameBytes = configuration.maxFrameBytes
     headerTableBytes = configuration.headerTableBytes
     maxHeaderListBytes = configuration.maxHeaderListBytes
+    connectionWindowBytes = configuration.initialConnectionWindowBytes
+    streamWindowBytesMax = configuration.maxStreamWindowBytes
+    receiveBufferBytesMax = configuration.maxReceiveBufferBytes
   }
 }
 
