@@ -2,7 +2,7 @@
 import PackageDescription
 
 // The module graph. Imports point down; Tests/ArchitectureTests reads every import against it.
-//   6 MeshRouterMain   5 MeshRouter   4 Admin Namers DtabStore Config   3 Net   2 HTTP
+//   6 MeshRouterMain   5 MeshRouter   4 Admin Namers DtabStore Config ClusterSim   3 Net   2 HTTP
 //   1 Dtab Balancers Resilience Telemetry   0 MeshBase
 let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
@@ -48,11 +48,13 @@ let package = Package(
     module("Namers", ["MeshBase", "Dtab", "HTTP", "Net", "CAres", logging]),
     module("DtabStore", ["MeshBase", "Dtab", "Net", logging]),
     module("Admin", ["MeshBase", "Dtab", "Telemetry", "HTTP", "Net", logging]),
+    // Clusters for tests, benchmarks and the demo: schedulers that answer as the real ones do, and their tasks.
+    module("ClusterSim", ["MeshBase", "HTTP", "Net"]),
     module(
       "MeshRouter",
       [
         "MeshBase", "Dtab", "Balancers", "Resilience", "Telemetry", "HTTP", "Net", "Config", "Namers", "DtabStore",
-        "Admin",
+        "Admin", "ClusterSim",
         "CNghttp2", "COpenSSL", logging,
       ]),
     .executableTarget(
@@ -66,7 +68,7 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [
         "MeshRouter", "MeshBase", "Dtab", "Balancers", "Telemetry", "HTTP", "Net", "Config", "CMeshShims",
-        "CMallocCount", argumentParser,
+        "ClusterSim", "CMallocCount", argumentParser,
       ],
       path: "Benchmarks/Runner", swiftSettings: strict),
 
@@ -82,17 +84,19 @@ let package = Package(
     tests("HTTP", ["HTTP", "HTTP2Cases"]),
     tests("Net", ["Net", "TestSupport"]),
     tests("Config", ["Config"]),
-    tests("Namers", ["Namers", "TestSupport"]),
+    tests("Namers", ["Namers", "ClusterSim", "TestSupport"]),
     // Edits dtabs until it is killed; DtabStoreTests kill it.
     .executableTarget(
       name: "DtabStoreCrashWriter", dependencies: ["DtabStore", "Net"], path: "Tests/DtabStoreCrashWriter",
       swiftSettings: strict),
     tests("DtabStore", ["DtabStore", "DtabStoreCrashWriter", "TestSupport"]),
     tests("Admin", ["Admin", "TestSupport"]),
+    tests("ClusterSim", ["ClusterSim", "MeshBase", "HTTP", "Net", "TestSupport"]),
     tests("MeshRouter", ["MeshRouter"]),
     tests("MeshRouterMain", ["MeshRouterMain", "TestSupport"]),
     tests("Architecture", ["MeshBase", "Dtab", "Config", "Telemetry"]),
-    tests("EndToEnd", ["MeshRouterMain", "HTTP", "HTTP2Cases", "MeshBase", "Net", "TestSupport"]),
+    tests(
+      "EndToEnd", ["MeshRouterMain", "ClusterSim", "HTTP", "HTTP2Cases", "MeshBase", "Net", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

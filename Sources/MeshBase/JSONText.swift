@@ -49,6 +49,19 @@ public struct JSONText {
     needsComma = true
   }
 
+  /// An array's element that is JSON text already.
+  public mutating func element(raw value: String) {
+    comma()
+    text += value
+    needsComma = true
+  }
+
+  /// What stands behind a key, as JSON text.
+  public mutating func value(raw value: String) {
+    text += value
+    needsComma = true
+  }
+
   /// A value that is JSON text already.
   public mutating func member(_ name: String, raw value: String) {
     key(name)
@@ -69,6 +82,11 @@ public struct JSONText {
 
   private mutating func string(_ value: String) {
     text += "\""
+    defer { text += "\"" }
+    if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+      text += value
+      return
+    }
     for scalar in value.unicodeScalars {
       switch scalar {
       case "\"": text += "\\\""
@@ -82,6 +100,5 @@ public struct JSONText {
       default: text.unicodeScalars.append(scalar)
       }
     }
-    text += "\""
   }
 }

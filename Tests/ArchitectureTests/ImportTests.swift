@@ -8,7 +8,7 @@ struct ImportTests {
     "Dtab": 1, "Balancers": 1, "Resilience": 1, "Telemetry": 1,
     "HTTP": 2,
     "Net": 3,
-    "Admin": 4, "Namers": 4, "DtabStore": 4, "Config": 4,
+    "Admin": 4, "Namers": 4, "DtabStore": 4, "Config": 4, "ClusterSim": 4,
     "MeshRouter": 5,
     "MeshRouterMain": 6,
   ]
