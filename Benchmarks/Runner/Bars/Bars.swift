@@ -5,7 +5,7 @@ struct Bars: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What must hold of the router as a whole: each figure with PASS or FAIL.",
     discussion: "Runs the product's binary as a child and fails if any figure is out of bounds.",
-    subcommands: [Edits.self, Flap.self, Scrape.self, Why.self, Idle.self, Soak.self])
+    subcommands: [Edits.self, Flap.self, Scrape.self, Why.self, Idle.self, Cluster.self, Soak.self])
 
   struct Target: ParsableArguments {
     @Option(help: "The meshrouter to run; by default the one built beside this program.")

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Glibc
+
+extension Bars {
+  struct Cluster: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Names from a cluster's schedulers: delay of changes, bytes, memory, failures of the source.",
+      discussion: "The schedulers and their tasks are simulated inside this program, over real sockets.")
+
+    enum Part: String, CaseIterable, ExpressibleByArgument {
+      case lazy, eager, sync, mesos, events, deploy, outage
+    }
+
+    @OptionGroup var target: Target
+    @Argument(help: "Which of them; by default all: lazy, eager, sync, mesos, events, deploy, outage.")
+    var parts: [Part] = []
+    @Option(help: "Apps of the cluster, of five tasks each.")
+    var apps = 10_000
+    @Option(help: "Apps that are used.")
+    var inUse = 100
+    @Option(help: "Changes that are timed.")
+    var changes = 200
+    @Option(help: "How long events come, a thousand a second.")
+    var eventSeconds = 60
+    @Option(help: "How long Marathon is away.")
+    var awaySeconds = 60
+
+    func run() throws {
+      let size = ClusterSize(apps: apps, tasksPerApp: 5, inUse: inUse)
+      var passes = true
+      for part in parts.isEmpty ? Part.allCases : parts {
+        switch part {
+        case .lazy:
+          passes =
+            try ChangeBar.run(binary: target.binary, mode: .lazy, size: size, changes: changes) && passes
+        case .eager:
+          passes =
+            try ChangeBar.run(binary: target.binary, mode: .eager, size: size, changes: changes) && passes
+        case .sync: passes = try SyncBar.run(binary: target.binary, size: size) && passes
+        case .mesos: passes = try SnapshotBar.run(binary: target.binary, size: size) && passes
+        case .events: passes = try EventRateBar.run(binary: target.binary, size: size, seconds: eventSeconds) && passes
+        case .deploy: passes = try DeployBar.run(binary: target.binary) && passes
+        case .outage: passes = try OutageBar.run(binary: target.binary, awaySeconds: awaySeconds) && passes
+        }
+      }
+      try Bars.verdict(passes)
+    }
+  }
+}
+
+/// How large the cluster of a bar is.
+struct ClusterSize {
+  var apps: Int
+  var tasksPerApp: Int
+  var inUse: Int
+}
+
+/// How much of a cluster the router keeps up with.
+enum ClusterMode: String {
+  case lazy, eager
+}

@@ -1,0 +1,48 @@
+import ClusterSim
+import Glibc
+import MeshBase
+import Net
+
+/// Fifty tasks are replaced while requests flow, and Marathon changes its leader in the middle.
+enum DeployBar {
+  static func run(binary: String, tasks: Int = 50) throws -> Bool {
+    var report = BarReport("cluster deploy")
+    Harness.raiseFileLimit()
+    let folder = try Harness.scratchFolder()
+    defer { Harness.removeFolder(folder) }
+    let cluster = try SimCluster(apps: 1, tasksPerApp: tasks, inUse: 1, nodes: 3)
+    let name = cluster.names[0]
+    let router = try cluster.router(binary, folder: folder, mode: ClusterMode.lazy.rawValue)
+    let probe = ProbeClient(port: router.port)
+    for _ in 0..<1_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
+    let request = Array("GET \(name) HTTP/1.1\r\nHost: cluster\r\n\r\n".utf8)
+    let load = try LoadGenerator(.init(port: router.port, connections: 32, requests: [request], rate: 2_000))
+    load.waitForCompleted(2_000)
+    let pace = Pace(staging: 200, boot: 150, health: 250, killing: 400)
+    try cluster.run {
+      guard let app = cluster.model.app(name) else { throw Harness.Failure("no app \(name)") }
+      var hasChanged = false
+      try await cluster.model.rollingDeploy(app, atATime: 5, pace: pace) { new, _ in
+        guard !hasChanged, new >= tasks / 2 else { return }
+        hasChanged = true
+        // While the next tasks come up and old ones are killed.
+        Task { @ControlActor in
+          try await ControlActor.sleep(milliseconds: 300)
+          await cluster.marathon.changeLeader(withoutLeaderMilliseconds: 700, refillMilliseconds: 2_000)
+        }
+      }
+    }
+    Harness.sleep(milliseconds: 2_500)
+    load.stop()
+    report.note("requests", Double(load.completed))
+    report.check("failed requests", Double(load.failed), equals: 0)
+    if let text = load.firstFailure.withLock({ $0 }) { report.fail("first failure: \(text)") }
+    for (version, count) in cluster.backends.requestsByVersion.sorted(by: { $0.key < $1.key }) {
+      report.note("requests to version \(version)", Double(count))
+    }
+    for text in try EventRateBar.unlike(cluster, router, withinMilliseconds: 3_000) { report.fail(text) }
+    try router.end()
+    try cluster.close()
+    return report.passes
+  }
+}

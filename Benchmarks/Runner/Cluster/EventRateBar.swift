@@ -1,0 +1,100 @@
+import ClusterSim
+import Glibc
+import MeshBase
+import Net
+
+/// A thousand events a second, most of them about apps that nobody uses: none is lost, and none waits.
+enum EventRateBar {
+  private static let eventsPerSecond = 1_000
+  /// Of one replaced task, told in both generations of names.
+  private static let eventsPerChange = 8
+
+  static func run(binary: String, size: ClusterSize, seconds: Int) throws -> Bool {
+    var passes = true
+    for mode in [ClusterMode.lazy, .eager] {
+      passes = try run(binary: binary, size: size, seconds: seconds, mode: mode) && passes
+    }
+    return passes
+  }
+
+  private static func run(binary: String, size: ClusterSize, seconds: Int, mode: ClusterMode) throws -> Bool {
+    var report = BarReport("cluster events \(mode.rawValue)")
+    Harness.raiseFileLimit()
+    let folder = try Harness.scratchFolder()
+    defer { Harness.removeFolder(folder) }
+    let cluster = try SimCluster(apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)
+    let router = try cluster.router(binary, folder: folder, mode: mode.rawValue)
+    let probe = ProbeClient(port: router.port)
+    for name in cluster.names {
+      for _ in 0..<3_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
+    }
+    SyncBar.settle(router)
+    let cpuBefore = router.nanoseconds
+    let memoryBefore = router.residentBytes
+    let started = Clock.now.nanoseconds
+    var random = SeededRandom(seed: 4)
+    var changes = 0
+    var backlog = 0
+    var failed = 0
+    while Clock.now.nanoseconds - started < UInt64(seconds) * 1_000_000_000 {
+      let due = Int(Clock.now.nanoseconds - started) * eventsPerSecond / eventsPerChange / 1_000_000_000
+      let batch = min(due - changes, 200)
+      if batch > 0 {
+        let seed = random.next()
+        let inUse = size.inUse
+        backlog = max(
+          backlog,
+          try cluster.run {
+            var random = SeededRandom(seed: seed)
+            for _ in 0..<batch {
+              // Every tenth change is of an app in use.
+              let ids = cluster.model.appIDs
+              let id = random.below(10) == 0 ? ids[random.below(inUse)] : ids[random.below(ids.count)]
+              let isInUse = cluster.names.contains(id)
+              cluster.model.backends = isInUse ? cluster.backends : nil
+              if let app = cluster.model.app(id) { try cluster.model.replaceTask(of: app) }
+            }
+            return cluster.marathon.streamBacklog
+          })
+        changes += batch
+      }
+      if probe.task(of: cluster.names[random.below(cluster.names.count)]) == nil { failed += 1 }
+      usleep(4_000)
+    }
+    let elapsed = Double(Clock.now.nanoseconds - started) / 1e9
+    report.note("changes", Double(changes))
+    report.note("events per second", Double(changes * eventsPerChange) / elapsed)
+    report.note("CPU per second", Double(router.nanoseconds - cpuBefore) / 1e9 / elapsed, unit: "s")
+    report.note("memory gained", Double(router.residentBytes - memoryBefore) / 1_048_576, unit: "MiB")
+    report.check("events waiting for the router at most", Double(backlog), max: 512)
+    report.check("streams cut for slowness", Double(try cluster.run { cluster.marathon.slowStreams }), equals: 0)
+    report.check("failed requests", Double(failed), equals: 0)
+    let wrong = try unlike(cluster, router, withinMilliseconds: 8_000)
+    report.check("apps in use whose endpoints are not the cluster's", Double(wrong.count), equals: 0)
+    for text in wrong.prefix(3) { report.fail(text) }
+    try router.end()
+    try cluster.close()
+    return report.passes
+  }
+
+  /// Apps in use of which the router does not know exactly the running tasks, when there was time for it.
+  static func unlike(_ cluster: SimCluster, _ router: RouterChild, withinMilliseconds: Int) throws -> [String] {
+    var left = cluster.names
+    var texts: [String] = []
+    for _ in 0..<(withinMilliseconds / 200 + 1) {
+      texts = []
+      left = try left.filter { name in
+        let wanted = try cluster.addresses(of: name)
+        let query = "/api/2/why?url=" + ControlQuery.encode("http://cluster\(name)").replacing("/", with: "%2F")
+        let answer = try router.admin.call("GET", query, fields: [("Accept", "application/json")])
+        let told = Set(WhyBar.values(of: "address", in: answer.body))
+        if told == wanted { return false }
+        texts.append("\(name): \(told.sorted()) instead of \(wanted.sorted())")
+        return true
+      }
+      if left.isEmpty { break }
+      Harness.sleep(milliseconds: 200)
+    }
+    return texts
+  }
+}

@@ -1,0 +1,61 @@
+import ClusterSim
+import Glibc
+import MeshBase
+import Net
+
+/// Marathon is away for a long time and comes back with half of its state: requests go on as if nothing had happened.
+enum OutageBar {
+  static func run(binary: String, awaySeconds: Int) throws -> Bool {
+    var passes = true
+    for mode in [ClusterMode.lazy, .eager] {
+      passes = try run(binary: binary, awaySeconds: awaySeconds, mode: mode) && passes
+    }
+    return passes
+  }
+
+  private static func run(binary: String, awaySeconds: Int, mode: ClusterMode) throws -> Bool {
+    var report = BarReport("cluster outage \(mode.rawValue)")
+    Harness.raiseFileLimit()
+    let folder = try Harness.scratchFolder()
+    defer { Harness.removeFolder(folder) }
+    let cluster = try SimCluster(apps: 40, tasksPerApp: 6, inUse: 20)
+    let router = try cluster.router(binary, folder: folder, mode: mode.rawValue)
+    let probe = ProbeClient(port: router.port)
+    for name in cluster.names {
+      for _ in 0..<1_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
+    }
+    let requests = cluster.names.map { Array("GET \($0) HTTP/1.1\r\nHost: cluster\r\n\r\n".utf8) }
+    let load = try LoadGenerator(.init(port: router.port, connections: 32, requests: requests, rate: 1_000))
+    load.waitForCompleted(1_000)
+    let attempts = try cluster.run {
+      await cluster.marathon.goAway()
+      cluster.model.loseHealthResults()
+      return cluster.marathon.traffic.total().requests
+    }
+    Harness.sleep(milliseconds: awaySeconds * 1_000)
+    // It knows half of the tasks, and none of their health, for a while.
+    try cluster.run {
+      cluster.marathon.faults.add(ServerFault(.halfLoaded(share: 0.5)))
+      try cluster.marathon.comeBack()
+    }
+    Harness.sleep(milliseconds: 20_000)
+    let asked = try cluster.run { cluster.marathon.traffic.total().requests } - attempts
+    report.note("requests to Marathon since it is back", Double(asked))
+    if asked == 0 { report.fail("the router has not come back to Marathon within 20 s") }
+    try cluster.run {
+      cluster.marathon.faults.clear()
+      cluster.model.refillHealthResults()
+    }
+    Harness.sleep(milliseconds: 10_000)
+    load.stop()
+    report.note("requests", Double(load.completed))
+    report.check("failed requests", Double(load.failed), equals: 0)
+    if let text = load.firstFailure.withLock({ $0 }) { report.fail("first failure: \(text)") }
+    let wrong = try EventRateBar.unlike(cluster, router, withinMilliseconds: 5_000)
+    report.check("apps whose endpoints are not the cluster's", Double(wrong.count), equals: 0)
+    for text in wrong.prefix(3) { report.fail(text) }
+    try router.end()
+    try cluster.close()
+    return report.passes
+  }
+}
