@@ -1,4 +1,5 @@
 import CNghttp2
+import MeshBase
 
 /// Why a stream was not opened.
 public enum HTTP2Refusal: Error, Equatable, Sendable {
@@ -75,16 +76,12 @@ extension HTTP2Session {
   public func send(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
     if stream.isClosed || stream.isReset || bytes.isEmpty { return }
     precondition(!stream.localEnded && (role == .client || stream.responded), "body bytes out of turn")
-    let queue: ByteBuffer
-    if let present = stream.queue {
-      queue = present
-    } else {
-      queue = delegate.takeBuffer()
-      stream.queue = queue
+    if stream.queue == nil {
+      stream.queue = delegate.takeBuffer()
       stream.progressAt = now.nanoseconds
     }
-    queue.append(bytes)
-    if queue.count > lowWaterBytes { stream.owesDrained = true }
+    Unretained(stream.queue) { $0.append(bytes) }
+    if stream.queuedBytes > lowWaterBytes { stream.owesDrained = true }
     resume(stream)
   }
 

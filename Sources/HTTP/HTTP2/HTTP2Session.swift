@@ -12,7 +12,8 @@ public final class HTTP2Session {
   public let role: HTTP2Role
   public let settings: HTTP2Settings
   public let limits: HTTP2Limits
-  unowned(unsafe) let delegate: any HTTP2Delegate
+  /// Set before the first call, and kept alive by whoever calls.
+  public unowned(unsafe) var delegate: (any HTTP2Delegate)!
 
   /// libnghttp2's session; valid until `deinit`.
   let raw: OpaquePointer
@@ -85,7 +86,7 @@ public final class HTTP2Session {
 
   public init(
     role: HTTP2Role, settings: HTTP2Settings = HTTP2Settings(), limits: HTTP2Limits = HTTP2Limits(),
-    workshop: HTTP2Workshop = HTTP2Workshop(), delegate: any HTTP2Delegate
+    workshop: HTTP2Workshop = HTTP2Workshop(), delegate: (any HTTP2Delegate)? = nil
   ) {
     self.workshop = workshop
     self.role = role

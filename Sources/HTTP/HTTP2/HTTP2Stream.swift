@@ -1,3 +1,5 @@
+import MeshBase
+
 /// One exchange on an HTTP/2 connection; the owner of the session subclasses it and keeps its own state there.
 ///
 /// The session holds on to a stream from its head until the delegate's `closed`, and never touches it after. Then the
@@ -55,7 +57,7 @@ open class HTTP2Stream {
   @usableFromInline final var isClosed: Bool { link == nil }
 
   /// Bytes of body that were handed to `send` and are not framed yet.
-  public final var queuedBytes: Int { queue?.count ?? 0 }
+  public final var queuedBytes: Int { Unretained(queue) { $0.count } ?? 0 }
 
   /// Makes ready for a new life.
   final func attach(to session: HTTP2Session, id: Int32) {

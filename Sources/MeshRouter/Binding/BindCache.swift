@@ -56,7 +56,7 @@ struct BindCache {
         best = entry
         continue
       }
-      switch (entry.isFailed, current.isFailed) {
+      switch (entry.failure != nil, current.failure != nil) {
       case (true, false): best = entry
       case (false, true): break
       default: if entry.lastUsed < current.lastUsed { best = entry }
@@ -83,10 +83,6 @@ struct BindCache {
     slots = Array(repeating: nil, count: old.count * 2)
     for case let entry? in old { place(entry) }
   }
-}
-
-extension BindEntry {
-  var isFailed: Bool { if case .failed = state { true } else { false } }
 }
 
 @inline(__always)

@@ -27,7 +27,19 @@ final class BindEntry {
   let hash: UInt64
   /// The path, and after a NUL byte the overrides if there are any.
   let key: [UInt8]
-  private(set) var state = State.pending
+  private(set) var state = State.pending {
+    didSet {
+      switch state {
+      case .pending: (isPending, failure) = (true, nil)
+      case .bound: (isPending, failure) = (false, nil)
+      case .failed(let reason, _): (isPending, failure) = (false, reason)
+      }
+    }
+  }
+  // Read for every request, and so kept apart: reading them out of the state copies its text.
+  private(set) var isPending = true
+  private(set) var failure: Reason?
+  var isBound: Bool { !isPending && failure == nil }
   private(set) var branches: [Branch] = []
   private var choice: WeightedChoice?
   private(set) var stats: ServiceStats?
@@ -46,6 +58,17 @@ final class BindEntry {
 
   /// The path without overrides.
   var path: String { String(decoding: key.prefix { $0 != 0 }, as: UTF8.self) }
+
+  /// For people; nil unless it has failed.
+  var explanation: String? { if case .failed(_, let text) = state { text } else { nil } }
+
+  @inline(__always)
+  func requestBegan() { stats?.requestBegan() }
+
+  @inline(__always)
+  func requestEnded(success: Bool, microseconds: UInt64) {
+    stats?.requestEnded(success: success, microseconds: microseconds)
+  }
 
   /// Takes over what the control thread says; `client` gives the worker's client for a snapshot.
   func update(_ snapshot: RouteSnapshot, client: (ClientSnapshot) -> Client) {

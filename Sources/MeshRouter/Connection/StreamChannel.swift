@@ -33,6 +33,18 @@ class StreamChannel: Channel {
     return Socket.receive(descriptor, into: target)
   }
 
+  @inline(__always)
+  private final func sendBytes(_ bytes: UnsafeRawBufferPointer) -> Int {
+    if let tls { return tls.send(bytes, UnsafeRawBufferPointer(start: nil, count: 0)) }
+    return Socket.send(descriptor, bytes)
+  }
+
+  @inline(__always)
+  private final func sendBytes(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Int {
+    if let tls { return tls.send(first, second) }
+    return Socket.send(descriptor, first, second)
+  }
+
   /// Whether, after a read of `count` bytes into `room`, an event will tell of the next byte.
   @inline(__always)
   final func isDry(after count: Int, of room: Int) -> Bool {
@@ -52,7 +64,7 @@ class StreamChannel: Channel {
   final func write(_ bytes: UnsafeRawBufferPointer) {
     guard bytes.count > 0, !isWriteBroken, isOpen else { return }
     if let outbox { return outbox.append(bytes) }
-    let sent = tls == nil ? Socket.send(descriptor, bytes) : sendSecured(bytes, nothing)
+    let sent = sendBytes(bytes)
     if sent == bytes.count { return }
     keepRest(bytes, sent: sent)
   }
@@ -67,7 +79,7 @@ class StreamChannel: Channel {
       outbox.append(second)
       return
     }
-    let sent = tls == nil ? Socket.send(descriptor, first, second) : sendSecured(first, second)
+    let sent = sendBytes(first, second)
     if sent == first.count + second.count { return }
     if sent >= first.count {
       keepRest(second, sent: sent - first.count)
@@ -75,12 +87,6 @@ class StreamChannel: Channel {
       keepRest(first, sent: sent)
       outbox?.append(second)
     }
-  }
-
-  private var nothing: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
-
-  private func sendSecured(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Int {
-    tls?.send(first, second) ?? 0
   }
 
   private func keepRest(_ bytes: UnsafeRawBufferPointer, sent: Int) {
@@ -98,7 +104,7 @@ class StreamChannel: Channel {
   final func flushOutput() {
     guard isOpen else { return }
     guard let outbox else { return flushRecords() }
-    let sent = tls == nil ? Socket.send(descriptor, outbox.readable) : sendSecured(outbox.readable, nothing)
+    let sent = sendBytes(outbox.readable)
     if sent < 0 {
       if Socket.wouldBlock(sent) { return }
       isWriteBroken = true

@@ -8,18 +8,18 @@ extension Exchange {
 
   @inline(__always) var hasCaller: Bool { server != nil || stream != nil }
 
-  var caller: CallerChannel? { server ?? stream?.connection }
+  var caller: CallerChannel? { server ?? stream?.connection { $0 } }
 
   /// The caller does not take more for now.
   @inline(__always)
   var callerIsBlocked: Bool {
-    if let server { return server.isBlocked }
-    return stream?.isBlocked ?? false
+    if server == nil { return Unretained(stream) { $0.isBlocked } ?? false }
+    return Unretained(server) { $0.isBlocked } ?? false
   }
 
   /// Whether the answer must end the caller's connection; one of HTTP/2 ends by itself.
   @inline(__always)
-  var callerMustClose: Bool { server?.mustClose ?? false }
+  var callerMustClose: Bool { Unretained(server) { $0.mustClose } ?? false }
 
   /// The backend takes request bytes.
   func resumeCaller() {
@@ -38,8 +38,8 @@ extension Exchange {
   /// The backend does not take more for now.
   @inline(__always)
   var backendIsBlocked: Bool {
-    if let connection { return connection.isBlocked }
-    return backendStream?.isBlocked ?? true
+    if connection == nil { return Unretained(backendStream) { $0.isBlocked } ?? true }
+    return Unretained(connection) { $0.isBlocked } ?? true
   }
 
   func pauseBackend() {

@@ -62,7 +62,7 @@ extension Exchange {
     if request.framing == .chunked { out.append("Transfer-Encoding: chunked\r\n") }
     if request.block.hasHopByHop { appendConnectionFields(request, head, to: out) }
     if let forwarded = settings.forwarded {
-      appendForwarded(forwarded, request, head, to: out)
+      appendForwarded(forwarded, settings.address, request, head, to: out)
     }
     if settings.forwardsClientCert, let identity = caller?.identity {
       identity.headerLine.withUnsafeBytes { out.append($0) }
@@ -118,12 +118,12 @@ extension Exchange {
 
   /// RFC 7239 §4, appended to what earlier proxies wrote.
   private func appendForwarded(
-    _ forwarded: Configuration.Server.ForwardedHeader, _ request: borrowing RequestHead, _ head: UnsafeRawBufferPointer,
-    to out: ByteBuffer
+    _ forwarded: Configuration.Server.ForwardedHeader, _ address: SocketAddress, _ request: borrowing RequestHead,
+    _ head: UnsafeRawBufferPointer, to out: ByteBuffer
   ) {
     guard let caller else { return }
     out.append("Forwarded: by=")
-    out.append(forwardedLabel(forwarded.by, address: settings.address, caller))
+    out.append(forwardedLabel(forwarded.by, address: address, caller))
     out.append(";for=")
     out.append(forwardedLabel(forwarded.for, address: caller.peer, caller))
     if let host = request.host, host.count > 0 {

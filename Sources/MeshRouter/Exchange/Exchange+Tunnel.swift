@@ -97,7 +97,7 @@ extension Exchange {
   func tunnelFromCaller(_ bytes: UnsafeRawBufferPointer) {
     lastMoved = now
     if let backendStream { return backendStream.send(bytes) }
-    branch?.client?.stats.sent(bytes: bytes.count)
+    client { $0.stats.sent(bytes: bytes.count) }
     connection?.write(bytes)
   }
 

@@ -16,11 +16,15 @@ final class Exchange: TimerOwner {
   var server: ServerConnection?
   /// The caller's stream, if it speaks HTTP/2.
   var stream: ServerStream?
-  /// What is configured for the server that the caller came to.
-  unowned(unsafe) var settings: ServerRuntime!
-  private unowned(unsafe) var router: RouterRuntime!
-  private var entry: BindEntry?
-  var branch: BindEntry.Branch?
+  /// What is configured for the server that the caller came to; of the worker's.
+  private(set) var settings = Unretained<ServerRuntime>(nil)
+  /// Of the settings: the caller's `l5d-*` fields are left out.
+  private var isClearing = false
+  /// Not evicted while it counts this exchange among those in flight.
+  private var entry = Unretained<BindEntry>(nil)
+  private var branch: BindEntry.Branch?
+  /// The branch's.
+  private(set) var client = Unretained<Client>(nil)
   private var slot = 0
   private var tried = SlotSet()
   /// For ring balancers; 0 otherwise.
@@ -97,17 +101,24 @@ final class Exchange: TimerOwner {
   }
 
   /// The same for a request that came over HTTP/2; `head` has the form of HTTP/1.
-  func begin(_ stream: ServerStream, _ head: UnsafeRawBufferPointer) {
+  func begin(_ stream: ServerStream, _ settings: ServerRuntime, _ head: UnsafeRawBufferPointer) {
     self.stream = stream
-    guard let connection = stream.connection else { return }
-    isGRPC = worker.requestHead.value(of: .contentType).map { GRPC.isGRPC(contentType: head[$0]) } ?? false
+    isGRPC = Self.isGRPC(&worker.requestHead, head)
     grpcStatus = nil
-    begin(connection.server, head)
+    begin(settings, head)
+  }
+
+  /// The worker's head is lent: reading a field out of it would copy it.
+  @inline(__always)
+  private static func isGRPC(_ request: inout RequestHead, _ head: UnsafeRawBufferPointer) -> Bool {
+    guard let type = request.value(of: .contentType) else { return false }
+    return GRPC.isGRPC(contentType: head[type])
   }
 
   private func begin(_ settings: ServerRuntime, _ head: UnsafeRawBufferPointer) {
-    self.settings = settings
-    router = settings.router
+    self.settings = Unretained(settings)
+    isClearing = settings.clearContext
+    let router = settings.router
     startedAt = now
     lastMoved = now
     settings.stats.requestBegan()
@@ -123,11 +134,11 @@ final class Exchange: TimerOwner {
       logHead = copy
     }
     isDriving = true
-    admit(settings, head)
+    admit(settings, router, head)
     isDriving = false
   }
 
-  private func admit(_ settings: ServerRuntime, _ head: UnsafeRawBufferPointer) {
+  private func admit(_ settings: ServerRuntime, _ router: RouterRuntime, _ head: UnsafeRawBufferPointer) {
     if let limit = settings.requestLimit {
       guard limit.tryEnter() else {
         return fail(.serverMaxConnections, detail: "maxConcurrentRequests is \(limit.max).")
@@ -189,20 +200,19 @@ final class Exchange: TimerOwner {
   }
 
   private func bind() {
+    settings { bind(in: $0.router) }
+  }
+
+  private func bind(in router: RouterRuntime) {
     let entry = router.entry(for: worker.keyScratch.readable)
     entry.inFlight += 1
-    self.entry = entry
-    switch entry.state {
-    case .bound:
-      entry.stats?.requestBegan()
-      perform(machine.handle(.bound))
-    case .failed(let reason, _):
-      entry.stats?.requestBegan()
-      perform(machine.handle(.failed(reason)))
-    case .pending:
+    self.entry = Unretained(entry)
+    if entry.isPending {
       entry.waiters.append(self)
       let limit = UInt64(router.configuration.bindingTimeoutMilliseconds)
       bindTimer = worker.loop.schedule(self, tag: Self.bindTag, at: now.advanced(byMilliseconds: limit))
+    } else {
+      answered(by: entry)
     }
   }
 
@@ -210,36 +220,44 @@ final class Exchange: TimerOwner {
   func bindAnswered() {
     worker.loop.cancel(bindTimer)
     worker.stats.stage(.bind, nanoseconds: now.nanoseconds(since: startedAt))
-    guard let entry else { return }
-    entry.stats?.requestBegan()
-    switch entry.state {
-    case .failed(let reason, _): perform(machine.handle(.failed(reason)))
-    default: perform(machine.handle(.bound))
-    }
+    entry { answered(by: $0) }
+  }
+
+  @inline(__always)
+  private func answered(by entry: BindEntry) {
+    entry.requestBegan()
+    perform(machine.handle(entry.failure.map { .failed($0) } ?? .bound))
   }
 
   private func pick() {
-    guard let entry else { return }
     if branch == nil {
       // The tree may have changed to a failure while a requeue was on its way.
-      guard case .bound = entry.state else { return perform(machine.handle(.failed(.bindNeg))) }
-      branch = entry.drawBranch(using: &worker.random)
+      let drawn = entry { $0.isBound ? $0.drawBranch(using: &worker.random) : nil } ?? nil
+      guard let drawn else { return perform(machine.handle(.failed(.bindNeg))) }
+      branch = drawn
+      client = Unretained(drawn.client)
     }
-    guard let client = branch?.client else { return perform(machine.handle(.failed(.pickNoEndpoints))) }
-    client.reviveRested()
-    guard let slot = client.balancer.pick(at: now, using: &worker.random, hash: ringHash, avoiding: tried) else {
-      return perform(machine.handle(.failed(.pickNoEndpoints)))
+    let slot = client { client in
+      client.reviveRested()
+      let slot = client.balancer.pick(at: now, using: &worker.random, hash: ringHash, avoiding: tried)
+      if let slot {
+        client.balancer.begin(slot, at: now)
+        client.stats.attemptBegan()
+      }
+      return slot
     }
+    guard let slot, let slot else { return perform(machine.handle(.failed(.pickNoEndpoints))) }
     self.slot = slot
-    client.balancer.begin(slot, at: now)
-    client.stats.attemptBegan()
     attemptStartedAt = now
     attemptIsOut = true
     perform(machine.handle(.picked))
   }
 
   private func connect(fresh: Bool) {
-    guard let client = branch?.client else { return }
+    client { connect(by: $0, fresh: fresh) }
+  }
+
+  private func connect(by client: Client, fresh: Bool) {
     let pool = client.pool(of: slot)
     let wantsStream = client.mayUseStreams || (client.followsCaller && !callerSpokeHTTP1)
     let lease =
@@ -256,10 +274,15 @@ final class Exchange: TimerOwner {
 
   func connected(_ connection: ClientConnection, reused: Bool) {
     self.connection = connection
-    connecting = nil
-    waitingPool = nil
+    isConnected()
     if logHead != nil { endpoint = connection.pool.address }
     perform(machine.handle(.connected(reused: reused)))
+  }
+
+  @inline(__always)
+  private func isConnected() {
+    if connecting != nil { connecting = nil }
+    if waitingPool != nil { waitingPool = nil }
   }
 
   /// The connection that was made for it is there, but what the endpoint takes is not known yet.
@@ -270,9 +293,8 @@ final class Exchange: TimerOwner {
 
   func connected(_ stream: ClientStream, reused: Bool) {
     backendStream = stream
-    connecting = nil
-    waitingPool = nil
-    if logHead != nil { endpoint = stream.connection?.pool.address }
+    isConnected()
+    if logHead != nil { endpoint = stream.connection { $0.pool.address } }
     perform(machine.handle(.connected(reused: reused)))
   }
 
@@ -280,7 +302,7 @@ final class Exchange: TimerOwner {
     failureDetail = detail
     connecting = nil
     waitingPool = nil
-    if let client = branch?.client {
+    client { client in
       if reason != .pickOverload && reason != .pickNoEndpoints { client.rest(slot) }
       if triedAddresses.count < 8 { triedAddresses.append(client.balancer.address(of: slot)) }
     }
@@ -288,47 +310,50 @@ final class Exchange: TimerOwner {
   }
 
   private func requeue(after reason: Reason) {
-    guard let client = branch?.client else { return }
-    // A backend that refuses one stream may take the next; where there is no other, it is asked again.
-    if reason != .relayRefused || client.balancer.pickableCount > 1 { tried.insert(slot) }
-    endAttempt(failed: reason)
-    // Every endpoint has been tried once, or the budget is spent: the caller hears of it.
-    guard tried.count < client.balancer.pickableCount, client.requeueBudget.tryWithdraw(at: now) else {
-      return perform(machine.requeueRefused(reason))
+    let isAllowed = client { client in
+      // A backend that refuses one stream may take the next; where there is no other, it is asked again.
+      if reason != .relayRefused || client.balancer.pickableCount > 1 { tried.insert(slot) }
+      endAttempt(failed: reason)
+      // Every endpoint has been tried once, or the budget is spent: the caller hears of it.
+      guard tried.count < client.balancer.pickableCount, client.requeueBudget.tryWithdraw(at: now) else { return false }
+      client.stats.requeued()
+      return true
     }
-    client.stats.requeued()
-    entry?.stats?.retry(.requeue, .sent)
+    guard let isAllowed else { return }
+    if !isAllowed { return perform(machine.requeueRefused(reason)) }
+    entry { $0.stats?.retry(.requeue, .sent) }
     pick()
   }
 
   private func resend() {
     leaveBackend()
     headIsPending = false
-    branch?.client?.stats.requeued()
-    entry?.stats?.retry(.requeue, .sent)
+    client { $0.stats.requeued() }
+    entry { $0.stats?.retry(.requeue, .sent) }
     connect(fresh: true)
   }
 
   private func send() {
-    guard let branch, let client = branch.client else { return }
-    client.requeueBudget.deposit(at: now)
+    let attemptTimeout = client { client in
+      client.requeueBudget.deposit(at: now)
+      return client.attemptTimeoutMilliseconds
+    }
+    guard let attemptTimeout else { return }
     if method == .connect, let connection { return openConnectTunnel(connection) }
     requestHead.truncate(to: commonLength)
-    branch.headerLines.withUnsafeBytes { requestHead.append($0) }
+    branch?.headerLines.withUnsafeBytes { requestHead.append($0) }
     if upgradeWanted && connection != nil { appendWebSocketKey() }
     if backendStream != nil && callerSpokeHTTP1 && !namesOriginal { requestHead.append(Self.originalLine) }
     requestHead.append("\r\n")
     headIsPending = backendStream == nil
-    if let limit = client.attemptTimeoutMilliseconds {
+    if let limit = attemptTimeout {
       worker.loop.cancel(attemptTimer)
       attemptTimer = worker.loop.schedule(self, tag: Self.attemptTag, at: now.advanced(byMilliseconds: limit))
     }
-    if let backendStream,
-      let refusal = backendStream.request(
-        requestHead.readable, end: requestIsComplete && !upgradeWanted, extended: upgradeWanted)
-    {
-      return refused(refusal)
+    let refusal = Unretained(backendStream) {
+      $0.request(requestHead.readable, end: requestIsComplete && !upgradeWanted, extended: upgradeWanted)
     }
+    if let refusal, let refusal { return refused(refusal) }
     guard !isDriving else { return }  // the caller's side goes on with the body and then flushes
     resumeCaller()
     flushRequest()
@@ -349,7 +374,7 @@ final class Exchange: TimerOwner {
   func flushRequest() {
     guard headIsPending, let connection else { return }
     headIsPending = false
-    branch?.client?.stats.sent(bytes: requestHead.count)
+    client { $0.stats.sent(bytes: requestHead.count) }
     connection.write(requestHead.readable)
   }
 
@@ -408,10 +433,10 @@ final class Exchange: TimerOwner {
     guard let connection else { return }
     if headIsPending {
       headIsPending = false
-      branch?.client?.stats.sent(bytes: requestHead.count + part.count)
+      client { $0.stats.sent(bytes: requestHead.count + part.count) }
       connection.write(requestHead.readable, part)
     } else {
-      branch?.client?.stats.sent(bytes: part.count)
+      client { $0.stats.sent(bytes: part.count) }
       connection.write(part)
     }
   }
@@ -435,7 +460,7 @@ final class Exchange: TimerOwner {
     out.append("\r\n")
     // RFC 9110 §8.6: never in a 1xx.
     var skip: KnownHeaderSet = [.contentLength]
-    if settings.clearContext { skip = skip.union(.l5d) }
+    if isClearing { skip = skip.union(.l5d) }
     worker.responseHead.appendForwardable(head, skipping: skip, to: out)
     out.append("\r\n")
     if let stream {
@@ -463,7 +488,6 @@ final class Exchange: TimerOwner {
   private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer, isWhole: Bool) {
     guard hasCaller else { return }
     let out = responseOut
-    let isClearing = settings.clearContext
     var skip = KnownHeaderSet()
     if isClearing { skip = .l5d }
     // RFC 9110 §8.6: a 204 has no Content-Length, whatever the backend says.
@@ -518,9 +542,9 @@ final class Exchange: TimerOwner {
       out.append("Connection: keep-alive\r\n")
     }
     out.append("\r\n")
-    if let stream {
+    if stream != nil {
       if response.framing == .length(0) { responseEncoding = .none }
-      stream.respond(out.readable, end: responseEncoding == .none)
+      Unretained(stream) { $0.respond(out.readable, end: responseEncoding == .none) }
       out.removeAll()
     }
   }
@@ -533,7 +557,7 @@ final class Exchange: TimerOwner {
     let out = responseOut
     switch responseEncoding {
     case .none: return
-    case .frames: stream?.send(bytes)
+    case .frames: Unretained(stream) { $0.send(bytes) }
     case .raw:
       if bytes.count <= Self.copyMax {
         out.append(bytes)
@@ -587,7 +611,7 @@ final class Exchange: TimerOwner {
   /// The whole response is in. `canReuse`: as far as the backend is concerned, the connection may serve another.
   func responseEnded(canReuse: Bool) {
     if responseEncoding == .chunked { responseOut.append("0\r\n\r\n") }
-    if responseEncoding == .frames { stream?.end() }
+    if responseEncoding == .frames { Unretained(stream) { $0.end() } }
     flushResponse()
     guard hasCaller else { return }  // the caller's side broke over the last write
     backendMayBeReused = canReuse && requestIsComplete && !backendIsBlocked
@@ -628,14 +652,16 @@ final class Exchange: TimerOwner {
     let isTunnel = self.isTunnel
     let success = isGRPC ? (grpcStatus ?? GRPCStatus(httpStatus: status)) == .ok : status < 500
     let ended = now
-    if attemptIsOut, let client = branch?.client {
+    if attemptIsOut {
       attemptIsOut = false
-      client.stats.attemptEnded(
-        status: status, success: success, microseconds: ended.nanoseconds(since: attemptStartedAt) / 1_000)
-      if isTunnel {
-        client.attemptAbandoned(slot)  // how long a tunnel lived says nothing about latency
-      } else {
-        client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success)
+      client { client in
+        client.stats.attemptEnded(
+          status: status, success: success, microseconds: ended.nanoseconds(since: attemptStartedAt) / 1_000)
+        if isTunnel {
+          client.attemptAbandoned(slot)  // how long a tunnel lived says nothing about latency
+        } else {
+          client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success)
+        }
       }
     }
     if let connection, backendMayBeReused, !isTunnel {
@@ -645,8 +671,8 @@ final class Exchange: TimerOwner {
       leaveBackend()
     }
     let microseconds = ended.nanoseconds(since: startedAt) / 1_000
-    entry?.stats?.requestEnded(success: success, microseconds: microseconds)
-    settings.stats.requestEnded(status: status, success: success, microseconds: microseconds)
+    entry { $0.requestEnded(success: success, microseconds: microseconds) }
+    settings { $0.stats.requestEnded(status: status, success: success, microseconds: microseconds) }
     worker.stats.stage(.relay, nanoseconds: ended.nanoseconds(since: responseBeganAt))
     if logHead != nil { log(reason: nil) }
     let keepAlive = responseKeepsAlive && requestIsComplete
@@ -658,13 +684,15 @@ final class Exchange: TimerOwner {
 
   /// Ends the attempt that is out, if one is, as failed.
   private func endAttempt(failed reason: Reason) {
-    guard attemptIsOut, let client = branch?.client else { return }
+    guard attemptIsOut else { return }
     attemptIsOut = false
-    client.stats.attemptFailed(reason, status: status, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
-    if reason == .relayResetByClient || reason == .pickOverload {
-      client.attemptAbandoned(slot)
-    } else {
-      client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
+    client { client in
+      client.stats.attemptFailed(reason, status: status, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
+      if reason == .relayResetByClient || reason == .pickOverload {
+        client.attemptAbandoned(slot)
+      } else {
+        client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
+      }
     }
   }
 
@@ -686,8 +714,9 @@ final class Exchange: TimerOwner {
   private func answer(_ reason: Reason) {
     status = failureStatus ?? reason.status
     let answer = FailureAnswer(
-      reason: reason, status: status, router: router.label, host: worker.hostName, name: entry?.path,
-      client: branch?.client?.name, tried: attemptedAddresses, detail: failureDetail ?? explanation)
+      reason: reason, status: status, router: settings { $0.router.label } ?? "", host: worker.hostName,
+      name: entry { $0.path }, client: client { $0.name }, tried: attemptedAddresses,
+      detail: failureDetail ?? explanation)
     if let stream {
       if isGRPC {
         status = 200
@@ -742,14 +771,11 @@ final class Exchange: TimerOwner {
 
   private var attemptedAddresses: [SocketAddress] {
     var addresses = triedAddresses
-    if attemptIsOut, let client = branch?.client { addresses.append(client.balancer.address(of: slot)) }
+    if attemptIsOut { client { addresses.append($0.balancer.address(of: slot)) } }
     return addresses
   }
 
-  private var explanation: String? {
-    if case .failed(_, let text)? = entry?.state { return text }
-    return nil
-  }
+  private var explanation: String? { entry { $0.explanation } ?? nil }
 
   private func breakOff(_ reason: Reason) {
     worker.scratch.removeAll()
@@ -780,24 +806,25 @@ final class Exchange: TimerOwner {
     making?.exchangeLeft()
     waitingPool?.cancelWait(self)
     waitingPool = nil
-    if let entry {
+    entry { entry in
       if let index = entry.waiters.firstIndex(where: { $0 === self }) {
         entry.waiters.remove(at: index)
       } else {
         entry.stats?.requestFailed(reason, microseconds: microseconds)
       }
     }
-    settings.stats.requestFailed(reason, status: status, microseconds: microseconds)
+    settings { $0.stats.requestFailed(reason, status: status, microseconds: microseconds) }
     log(reason: reason)
   }
 
   private func log(reason: Reason?) {
     guard let logHead else { return }
-    router.accessLog?.record(
+    let log = settings { $0.router.accessLog } ?? nil
+    log?.record(
       AccessLogEntry(
         head: logHead.readable, isHTTP2: stream != nil, peer: caller?.peer, status: status, bytes: responseBytes,
         reason: reason,
-        name: entry?.path ?? "-", client: branch?.client?.name,
+        name: entry { $0.path } ?? "-", client: client { $0.name },
         caller: caller?.identity?.name, endpoint: endpoint ?? triedAddresses.last,
         microseconds: now.nanoseconds(since: startedAt) / 1_000,
         requeues: machine.requeues),
@@ -809,17 +836,20 @@ final class Exchange: TimerOwner {
     worker.loop.cancel(attemptTimer)
     worker.loop.cancel(totalTimer)
     if holdsRequestLimit {
-      settings.requestLimit?.leave()
+      settings { $0.requestLimit?.leave() }
       holdsRequestLimit = false
     }
-    entry?.inFlight -= 1
-    entry = nil
+    entry { $0.inFlight -= 1 }
+    entry = Unretained(nil)
+    client = Unretained(nil)
     branch = nil
-    server = nil
-    stream = nil
-    if let logHead { worker.giveBack(logHead) }
-    logHead = nil
-    endpoint = nil
+    if server != nil { server = nil }
+    if stream != nil { stream = nil }
+    if let logHead {
+      worker.giveBack(logHead)
+      self.logHead = nil
+      endpoint = nil
+    }
     tried = SlotSet()
     if !triedAddresses.isEmpty { triedAddresses = [] }
     requestBody = .ended
@@ -838,7 +868,7 @@ final class Exchange: TimerOwner {
     backendMayBeReused = false
     callerFinished = false
     backendFinished = false
-    failureDetail = nil
+    if failureDetail != nil { failureDetail = nil }
     failureStatus = nil
     backendResetCode = nil
     worker.giveBack(self)

@@ -71,7 +71,7 @@ final class Identifier {
       key.append(path.description)
       return .name(consumed: 0)
     case .methodAndHost(let withURI):
-      return methodAndHost(request, head, withURI: withURI, into: key)
+      return methodAndHost(&request, head, withURI: withURI, into: key)
     case .path(let segments, let consume):
       let taken = appendSegments(of: head[request.path(in: head)], limit: segments, into: key)
       return taken.map { .name(consumed: consume ? $0 : 0) } ?? .none
@@ -88,7 +88,7 @@ final class Identifier {
 
   /// `/svc/1.1/GET/host[/path…]`; HTTP/1.0 has no host element.
   private func methodAndHost(
-    _ request: RequestHead, _ head: UnsafeRawBufferPointer, withURI: Bool, into key: ByteBuffer
+    _ request: inout RequestHead, _ head: UnsafeRawBufferPointer, withURI: Bool, into key: ByteBuffer
   ) -> Result {
     appendPrefix(key)
     key.append(request.minorVersion == 0 ? "/1.0" : "/1.1")

@@ -45,7 +45,8 @@ final class Worker {
 
   static let receiveBytes = 65_536
   private static let freeBuffersMax = 256
-  /// Also bounds the streams that are kept, of either end.
+  /// Also bounds the streams that are kept, of either end. More are freed only between events: one that ends amid its
+  /// own method goes on to the end of it without being counted.
   private static let freeExchangesMax = 1_024
   /// A pooled buffer that has grown beyond this is not kept.
   private static let keptBufferBytesMax = 131_072
@@ -160,9 +161,7 @@ final class Worker {
   func takeExchange() -> Exchange { freeExchanges.popLast() ?? Exchange(worker: self) }
 
   @inline(__always)
-  func giveBack(_ exchange: Exchange) {
-    if freeExchanges.count < Self.freeExchangesMax { freeExchanges.append(exchange) }
-  }
+  func giveBack(_ exchange: Exchange) { freeExchanges.append(exchange) }
 
   // MARK: Abuse
 
@@ -175,15 +174,11 @@ final class Worker {
 
   func takeServerStream() -> ServerStream { freeServerStreams.popLast() ?? ServerStream() }
 
-  func giveBack(_ stream: ServerStream) {
-    if freeServerStreams.count < Self.freeExchangesMax { freeServerStreams.append(stream) }
-  }
+  func giveBack(_ stream: ServerStream) { freeServerStreams.append(stream) }
 
   func takeClientStream() -> ClientStream { freeClientStreams.popLast() ?? ClientStream() }
 
-  func giveBack(_ stream: ClientStream) {
-    if freeClientStreams.count < Self.freeExchangesMax { freeClientStreams.append(stream) }
-  }
+  func giveBack(_ stream: ClientStream) { freeClientStreams.append(stream) }
 
   // MARK: Time
 
@@ -212,6 +207,13 @@ final class Worker {
   fileprivate func housekeep(now: MonotonicInstant) {
     for router in routers { router.sweep(now: now) }
     parking.beginRound()
+    Self.trim(&freeExchanges)
+    Self.trim(&freeServerStreams)
+    Self.trim(&freeClientStreams)
+  }
+
+  private static func trim<Object>(_ pool: inout [Object]) {
+    if pool.count > freeExchangesMax { pool.removeLast(pool.count - freeExchangesMax) }
   }
 }
 

@@ -7,7 +7,7 @@ import Telemetry
 final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   let pool: StreamPool
   let stats: ClientStats
-  private var session: HTTP2Session!
+  private let session: HTTP2Session
   private let openedAt: MonotonicInstant
   private(set) var idleSince: MonotonicInstant
   private var isHTTPS: Bool { tls != nil }
@@ -25,22 +25,20 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   private static let keepAliveTag: UInt8 = 0
   private static let keepAlivePing: UInt64 = 0x6d65_7368_6c69_7665
 
-  private static let readsPerTurn = 8
-  private static let writeBytes = 65_536
-
   init(pool: StreamPool, worker: Worker, descriptor: consuming Descriptor, tls: TLSSession?) {
     self.pool = pool
     stats = pool.client.stats
     openedAt = worker.loop.now
     idleSince = openedAt
+    session = HTTP2Session(
+      role: .client, settings: pool.client.http2, limits: pool.client.configuration.http2.limits,
+      workshop: worker.http2Workshop)
     super.init(worker: worker, descriptor: descriptor, tls: tls)
+    session.delegate = self
     let times = pool.client.configuration.session
     keepAlive = times.keepAliveMilliseconds.map {
       HTTP2KeepAlive(milliseconds: $0, timeoutMilliseconds: times.keepAliveTimeoutMilliseconds)
     }
-    session = HTTP2Session(
-      role: .client, settings: pool.client.http2, limits: pool.client.configuration.http2.limits,
-      workshop: worker.http2Workshop, delegate: self)
   }
 
   /// False if the kernel would not have it.
@@ -67,12 +65,10 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   /// Its settings are still on their way.
   var isNew: Bool { isOpen && !isRetiring && !session.prefaceReceived }
 
-  var isRetired: Bool { isRetiring || !isOpen }
-
   /// A stream for one exchange, which opens it when it sends its request.
   func stream(for exchange: Exchange) -> ClientStream {
     let stream = worker.takeClientStream()
-    stream.connection = self
+    stream.connection = Unretained(self)
     stream.exchange = exchange
     promised += 1
     return stream
@@ -113,7 +109,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
     if isOpen, let life = pool.client.lifeTimeNanoseconds, loop.now.nanoseconds(since: openedAt) > life {
       retire()
     }
-    pool.streamLeft()
+    pool.slotsChanged()
   }
 
   // MARK: Events
@@ -133,7 +129,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   private func receive() {
     mayHaveUnread = false
-    for _ in 0..<Self.readsPerTurn {
+    for _ in 0..<HTTP2Turn.reads {
       guard isOpen else { return }
       let target = worker.clientBuffer
       let count = receiveBytes(into: target)
@@ -232,7 +228,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   }
 
   func outputDrained(_ stream: HTTP2Stream) {
-    unsafeDowncast(stream, to: ClientStream.self).exchange?.requestOutputDrained()
+    owner(stream).exchange?.requestOutputDrained()
   }
 
   func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
@@ -286,16 +282,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   }
 
   private func flush() {
-    let out = worker.frameScratch
-    session.now = loop.now
-    while isOpen && !isBlocked {
-      let hasMore = session.takeOutput(into: out, upTo: Self.writeBytes)
-      if out.isEmpty { break }
-      stats.sent(bytes: out.count)
-      write(out.readable)
-      out.removeAll()
-      if !hasMore { break }
-    }
+    writeFrames(of: session) { stats.sent(bytes: $0) }
     guard isOpen, !isBlocked else { return }
     if session.isFinished || (isRetiring && streamCount == 0) { closeNow() }
   }

@@ -8,7 +8,7 @@ import Net
 /// Frames gather in the session and go to the kernel once a turn, so that the responses of one turn share a write.
 /// While the kernel takes no more, they stay in the session, and each stream's exchange feels it by itself.
 final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
-  private var session: HTTP2Session!
+  private let session: HTTP2Session
   private let openedAt: MonotonicInstant
   private var lastMoved: MonotonicInstant
   private var timer = TimerID.none
@@ -17,7 +17,6 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   /// Streams whose request may still wait for body bytes of the same read.
   private var unflushed: [ServerStream] = []
   private var isFlushDue = false
-  private var isReceiving = false
   private var mayHaveUnread = false
   private var sawPeerClosed = false
   private var drainStage = DrainStage.none
@@ -34,9 +33,6 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     case final
   }
 
-  private static let readsPerTurn = 8
-  /// Bytes taken from the session for one write.
-  private static let writeBytes = 65_536
   /// Between the notice and the last word of a graceful end: longer than most round trips.
   private static let noticeMilliseconds: UInt64 = 500
   /// For the last frames to get out, and for the caller to close behind them.
@@ -50,10 +46,10 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   ) {
     openedAt = worker.loop.now
     lastMoved = openedAt
-    super.init(server: server, worker: worker, descriptor: descriptor, peer: peer, tls: tls)
     session = HTTP2Session(
-      role: .server, settings: server.http2, limits: server.configuration.http2.limits,
-      workshop: worker.http2Workshop, delegate: self)
+      role: .server, settings: server.http2, limits: server.configuration.http2.limits, workshop: worker.http2Workshop)
+    super.init(server: server, worker: worker, descriptor: descriptor, peer: peer, tls: tls)
+    session.delegate = self
   }
 
   /// Goes on from an HTTP/1.1 request with `Upgrade: h2c` and without a body, parsed in `worker.requestHead`, which
@@ -67,27 +63,32 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     write(out.readable)
     out.removeAll()
     guard isOpen else { return }
-    armLazily()
-    scheduleFlush()
+    begin()
     session.now = loop.now
-    let stream = unsafeDowncast(newStream(), to: ServerStream.self)
+    let stream = owner(newStream())
     // That the settings are sound was looked at before.
     guard session.upgrade(stream, settings: head[settings], isHead: worker.requestHead.method == .head) else {
       return closeNow()
     }
     server.stats.streamOpened()
     begin(stream, head, endStream: true)
-    mayHaveUnread = true
-    process(received)
-    if worker.isDraining { drain() }
+    goOn(received)
   }
 
   /// `received`: what came before it was known which protocol this is.
   func start(received: UnsafeRawBufferPointer) {
     worker.connectionOpened(self)
     guard (try? register()) != nil else { return closeNow() }
+    begin()
+    goOn(received)
+  }
+
+  private func begin() {
     armLazily()
     scheduleFlush()
+  }
+
+  private func goOn(_ received: UnsafeRawBufferPointer) {
     mayHaveUnread = true
     process(received)
     if worker.isDraining { drain() }
@@ -123,7 +124,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   private func receive() {
     mayHaveUnread = false
-    for _ in 0..<Self.readsPerTurn {
+    for _ in 0..<HTTP2Turn.reads {
       guard isOpen else { return }
       let target = worker.serverBuffer
       let count = receiveBytes(into: target)
@@ -135,7 +136,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
       if isLingering {
         lingerBytesLeft -= count
         if lingerBytesLeft < 0 { return closeNow() }
-        if count < target.count && !sawPeerClosed { return }
+        if isDry(after: count, of: target.count) && !sawPeerClosed { return }
         continue
       }
       process(UnsafeRawBufferPointer(rebasing: target[..<count]))
@@ -165,14 +166,17 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   func giveBack(_ buffer: ByteBuffer) { worker.giveBack(buffer) }
 
+  @inline(__always)
+  private func owner(_ stream: HTTP2Stream) -> ServerStream { unsafeDowncast(stream, to: ServerStream.self) }
+
   func newStream() -> HTTP2Stream {
     let stream = worker.takeServerStream()
-    stream.connection = self
+    stream.connection = Unretained(self)
     return stream
   }
 
   func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
-    let stream = unsafeDowncast(stream, to: ServerStream.self)
+    let stream = owner(stream)
     server.stats.streamOpened()
     switch worker.requestHead.parse(text, limits: server.http2HeadLimits) {
     case .complete: break
@@ -187,12 +191,13 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     stream.exchange = exchange
     stream.position = active.count
     active.append(stream)
-    exchange.begin(stream, text)
-    if endStream { stream.exchange?.flushRequest() } else if stream.exchange != nil { unflushed.append(stream) }
+    exchange.begin(stream, server, text)
+    if stream.exchange == nil { return }
+    if endStream { exchange.flushRequest() } else { unflushed.append(stream) }
   }
 
   func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
-    let stream = unsafeDowncast(stream, to: ServerStream.self)
+    let stream = owner(stream)
     let limit = session.settings.maxHeaderListBytes
     if let exchange = stream.exchange {
       return exchange.requestIsBad(.decodeTooLarge, "The trailers are longer than maxHeaderListBytes, \(limit).")
@@ -204,21 +209,21 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   }
 
   func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
-    unsafeDowncast(stream, to: ServerStream.self).received(bytes)
+    owner(stream).received(bytes)
   }
 
   func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
-    unsafeDowncast(stream, to: ServerStream.self).received(trailers: text)
+    owner(stream).received(trailers: text)
   }
 
-  func ended(_ stream: HTTP2Stream) { unsafeDowncast(stream, to: ServerStream.self).requestEnded() }
+  func ended(_ stream: HTTP2Stream) { owner(stream).requestEnded() }
 
   func outputDrained(_ stream: HTTP2Stream) {
-    unsafeDowncast(stream, to: ServerStream.self).exchange?.responseOutputDrained()
+    owner(stream).exchange?.responseOutputDrained()
   }
 
   func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
-    let stream = unsafeDowncast(stream, to: ServerStream.self)
+    let stream = owner(stream)
     server.stats.streamClosed()
     if code != .noError && isOpen { server.stats.streamReset(code: code.rawValue, isLocal: stream.isReset) }
     stream.dropInbox()
@@ -226,7 +231,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
       leave(stream)
       exchange.callerGone()
     }
-    stream.connection = nil
+    stream.connection = Unretained(nil)
     worker.giveBack(stream)
     if drainStage != .none || !isOpen { scheduleFlush() }
   }
@@ -275,16 +280,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   private func flush() {
     if isLingering { return }
-    let out = worker.frameScratch
-    session.now = loop.now
-    while isOpen && !isBlocked {
-      let hasMore = session.takeOutput(into: out, upTo: Self.writeBytes)
-      if out.isEmpty { break }
-      server.stats.sent(bytes: out.count)
-      write(out.readable)
-      out.removeAll()
-      if !hasMore { break }
-    }
+    writeFrames(of: session) { server.stats.sent(bytes: $0) }
     if session.failure != nil { failed() }
     guard isOpen, !isBlocked else { return }
     if session.isFinished || (drainStage == .final && session.streamCount == 0) { closeGently() }

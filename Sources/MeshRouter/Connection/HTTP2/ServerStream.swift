@@ -4,8 +4,8 @@ import Net
 
 /// A caller's side of one exchange over HTTP/2. Pooled by the worker.
 final class ServerStream: HTTP2Stream {
-  /// Nil while the stream is not in use.
-  var connection: HTTP2ServerConnection?
+  /// Nil while the stream is not in use. A connection closes its streams before it goes.
+  var connection = Unretained<HTTP2ServerConnection>(nil)
   var exchange: Exchange?
   /// Place in the connection's list of streams with an exchange.
   var position = 0
@@ -16,12 +16,6 @@ final class ServerStream: HTTP2Stream {
   /// The end of the request has been passed on.
   private var toldEnd = false
 
-  /// Beyond so many bytes that wait for the caller, its backend is not read any more.
-  static let highWaterBytes = 65_536
-
-  /// The caller's window or connection does not keep up.
-  var isBlocked: Bool { queuedBytes > Self.highWaterBytes }
-
   // MARK: Request
 
   func received(_ bytes: UnsafeRawBufferPointer) {
@@ -30,16 +24,16 @@ final class ServerStream: HTTP2Stream {
       giveCredit(exchange)
     } else if exchange == nil {
       // The answer is out already; nobody wants the rest.
-      connection?.withSession { $0.consumed(self, bytes.count) }
+      withSession { $0.consumed(self, bytes.count) }
     } else {
-      let buffer = inbox ?? connection?.worker.takeBuffer()
+      let buffer = inbox ?? connection { $0.worker.takeBuffer() }
       buffer?.append(bytes)
       inbox = buffer
     }
   }
 
   func received(trailers: UnsafeRawBufferPointer) {
-    guard exchange != nil, let buffer = connection?.worker.takeBuffer() else { return }
+    guard exchange != nil, let buffer = connection({ $0.worker.takeBuffer() }) else { return }
     buffer.append(trailers)
     trailerLines = buffer
   }
@@ -52,7 +46,7 @@ final class ServerStream: HTTP2Stream {
     if let inbox {
       self.inbox = nil
       pass(inbox.readable, to: exchange)
-      connection?.worker.giveBack(inbox)
+      giveBack(inbox)
     }
     if let exchange = self.exchange {
       giveCredit(exchange)
@@ -73,7 +67,7 @@ final class ServerStream: HTTP2Stream {
   /// The caller may send as much again, unless the backend lags.
   private func giveCredit(_ exchange: Exchange) {
     if unconsumedBytes > 0, self.exchange === exchange, exchange.takesRequestBytes {
-      connection?.withSession { $0.consumed(self, unconsumedBytes) }
+      withSession { $0.consumed(self, unconsumedBytes) }
     }
   }
 
@@ -84,41 +78,50 @@ final class ServerStream: HTTP2Stream {
     let lines = trailerLines
     trailerLines = nil
     exchange.relayRequestEnd(trailers: lines?.readable)
-    if let lines { connection?.worker.giveBack(lines) }
+    if let lines { giveBack(lines) }
   }
 
   func tunnelOpened() { isTunnel = true }
 
   func dropInbox() {
-    if let inbox { connection?.worker.giveBack(inbox) }
-    inbox = nil
-    if let trailerLines { connection?.worker.giveBack(trailerLines) }
-    trailerLines = nil
+    if let inbox {
+      giveBack(inbox)
+      self.inbox = nil
+    }
+    if let trailerLines {
+      giveBack(trailerLines)
+      self.trailerLines = nil
+    }
     isTunnel = false
     toldEnd = false
   }
 
+  private func giveBack(_ buffer: ByteBuffer) { connection { $0.worker.giveBack(buffer) } }
+
+  @inline(__always)
+  private func withSession(_ body: (HTTP2Session) -> Void) { connection { $0.withSession(body) } }
+
   // MARK: Response
 
-  func inform(_ head: UnsafeRawBufferPointer) { connection?.withSession { $0.submitInformational(self, head: head) } }
+  func inform(_ head: UnsafeRawBufferPointer) { withSession { $0.submitInformational(self, head: head) } }
 
   func respond(_ head: UnsafeRawBufferPointer, end: Bool) {
-    connection?.withSession {
+    withSession {
       // A head that cannot be said in HTTP/2.
       if !$0.submitResponse(self, head: head, end: end) { $0.reset(self, code: .internalError) }
     }
   }
 
   @inline(__always)
-  func send(_ bytes: UnsafeRawBufferPointer) { connection?.withSession { $0.send(self, bytes) } }
+  func send(_ bytes: UnsafeRawBufferPointer) { withSession { $0.send(self, bytes) } }
 
   func end(trailers: UnsafeRawBufferPointer? = nil) {
-    connection?.withSession { $0.end(self, trailers: trailers) }
+    withSession { $0.end(self, trailers: trailers) }
   }
 
   /// The router's own answer, whole.
   func answer(_ answer: FailureAnswer, isHead: Bool, retryable: Bool) {
-    guard let worker = connection?.worker else { return }
+    guard let worker = connection({ $0.worker }) else { return }
     let out = worker.scratch
     out.removeAll()
     let headBytes = answer.write(to: out, worker: worker, keepAlive: true, isHead: isHead, retryable: retryable)
@@ -133,7 +136,7 @@ final class ServerStream: HTTP2Stream {
 
   /// The router's own answer to a gRPC call: trailers and nothing else.
   func answerCall(_ answer: FailureAnswer, retryable: Bool) {
-    guard let worker = connection?.worker else { return }
+    guard let worker = connection({ $0.worker }) else { return }
     let out = worker.scratch
     out.removeAll()
     answer.writeCallEnd(to: out, worker: worker, retryable: retryable)
@@ -142,11 +145,11 @@ final class ServerStream: HTTP2Stream {
   }
 
   /// The response will not be whole: RST_STREAM, so that nobody takes it for whole.
-  func breakOff(_ code: HTTP2ErrorCode) { connection?.withSession { $0.reset(self, code: code) } }
+  func breakOff(_ code: HTTP2ErrorCode) { withSession { $0.reset(self, code: code) } }
 
   /// Nobody reads what the caller still sends.
   func discardInput() {
-    connection?.withSession {
+    withSession {
       $0.headUsed(self)
       $0.consumed(self, unconsumedBytes)
       $0.stopInput(self)
@@ -156,7 +159,7 @@ final class ServerStream: HTTP2Stream {
   /// The exchange is over; what it has sent still goes out.
   func exchangeEnded() {
     dropInbox()
-    connection?.leave(self)
+    connection { $0.leave(self) }
     discardInput()
   }
 }

@@ -30,10 +30,8 @@ final class StreamPool: TimerOwner {
 
   /// A stream for one exchange, or a place in the queue.
   func lease(for exchange: Exchange) -> EndpointPool.Lease {
-    if waiters.isEmpty {
-      for connection in connections where connection.canOpenStream(for: exchange) {
-        return .stream(connection.stream(for: exchange))
-      }
+    if waiters.isEmpty, let connection = connection(for: exchange) {
+      return .stream(connection.stream(for: exchange))
     }
     guard waiters.count < client.configuration.pool.maxWaiters else {
       client.stats.tooManyWaiters()
@@ -43,6 +41,12 @@ final class StreamPool: TimerOwner {
     waiters.append(exchange)
     client.stats.waiterQueued()
     return .waiting
+  }
+
+  /// The first that takes one more stream; the others age and close.
+  private func connection(for exchange: Exchange) -> HTTP2ClientConnection? {
+    for connection in connections where connection.canOpenStream(for: exchange) { return connection }
+    return nil
   }
 
   /// Not nil if a connection was needed and could not even be begun.
@@ -111,13 +115,13 @@ final class StreamPool: TimerOwner {
   /// The connection takes no new streams any more.
   func retired(_ connection: HTTP2ClientConnection) {
     connections.removeAll { $0 === connection }
-    if !waiters.isEmpty { serveLater() }
+    slotsChanged()
   }
 
   func connectionClosed() { pool.connectionClosed() }
 
-  func streamLeft() { if !waiters.isEmpty { serveLater() } }
-
+  /// A connection may take more streams than before, or fewer.
+  @inline(__always)
   func slotsChanged() { if !waiters.isEmpty { serveLater() } }
 
   /// At the end of the turn: an exchange that is sent on its way may read from its caller, and this may be called while
@@ -136,7 +140,7 @@ final class StreamPool: TimerOwner {
   private func serve() {
     while !waiters.isEmpty {
       let first = waiters[0]
-      guard let connection = connections.first(where: { $0.canOpenStream(for: first) }) else {
+      guard let connection = connection(for: first) else {
         if let failure = openIfNeeded(for: first), connections.isEmpty { failAll(failure) }
         return
       }
