@@ -35,6 +35,7 @@ let package = Package(
     .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
 
     module("MeshBase", ["CMeshShims"]),
@@ -43,9 +44,9 @@ let package = Package(
     module("Resilience", ["MeshBase"]),
     module("Telemetry", ["MeshBase", "CMeshShims"]),
     module("HTTP", ["MeshBase", "CNghttp2", "CMeshShims"]),
-    module("Net", ["MeshBase", "HTTP", "CMeshShims", "COpenSSL"]),
+    module("Net", ["MeshBase", "HTTP", "CMeshShims", "COpenSSL", "CZlib"]),
     module("Config", ["MeshBase", "Dtab", "CYaml"]),
-    module("Namers", ["MeshBase", "Dtab", "HTTP", "Net", "CAres", logging]),
+    module("Namers", ["MeshBase", "Dtab", "Resilience", "HTTP", "Net", "CAres", logging]),
     module("DtabStore", ["MeshBase", "Dtab", "Net", logging]),
     module("Admin", ["MeshBase", "Dtab", "Telemetry", "HTTP", "Net", logging]),
     // Clusters for tests, benchmarks and the demo: schedulers that answer as the real ones do, and their tasks.

@@ -121,20 +121,27 @@ public final class ControlHTTPClient {
   }
 
   /// Sends the request and reads the response's head; the body comes piece by piece.
+  ///
+  /// - Parameter responseMilliseconds: other than the options say, as for a question that the server holds back.
+  /// - Parameter isRepeatable: whether it may be sent again if a connection turns out to have been closed while it was
+  ///   idle; `nil`: as its method says.
   public func open(
-    _ method: String = "GET", _ path: String, headers: ControlHeaders = ControlHeaders(), body: [UInt8]? = nil
+    _ method: String = "GET", _ path: String, headers: ControlHeaders = ControlHeaders(), body: [UInt8]? = nil,
+    responseMilliseconds: UInt64? = nil, isRepeatable: Bool? = nil
   ) async throws(ControlHTTPError) -> ControlHTTPStream {
+    let wait = responseMilliseconds ?? options.responseMilliseconds
+    let isRepeatable = isRepeatable ?? Self.isIdempotent(method)
     let bytes = try requestBytes(method, path, headers, body)
     while let connection = idle.popLast() {
       do throws(ControlHTTPError) {
-        return try await connection.exchange(bytes, method: method, client: self)
-      } catch .closed where !connection.hasAnswered && Self.isIdempotent(method) {
+        return try await connection.exchange(bytes, method: method, client: self, waitMilliseconds: wait)
+      } catch .closed where !connection.hasAnswered && isRepeatable {
         // It was closed while it was idle: not an answer to this request.
         continue
       }
     }
     let connection = ControlHTTPClientConnection(try await connect(), target: target, limits: options.head)
-    return try await connection.exchange(bytes, method: method, client: self)
+    return try await connection.exchange(bytes, method: method, client: self, waitMilliseconds: wait)
   }
 
   /// Closes the connections that are kept; responses that are being read go on.

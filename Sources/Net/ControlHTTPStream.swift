@@ -18,11 +18,11 @@ final class ControlHTTPClientConnection {
   }
 
   /// Sends the request and reads the head of the response, past interim ones.
-  func exchange(_ request: [UInt8], method: String, client: ControlHTTPClient) async throws(ControlHTTPError)
-    -> ControlHTTPStream
-  {
+  func exchange(
+    _ request: [UInt8], method: String, client: ControlHTTPClient, waitMilliseconds: UInt64
+  ) async throws(ControlHTTPError) -> ControlHTTPStream {
     hasAnswered = false
-    setDeadline(client.options.responseMilliseconds)
+    setDeadline(waitMilliseconds)
     // A server may refuse without reading it all: what it answered is more use than that it did not listen.
     var sendError: ControlHTTPError?
     do throws(ControlHTTPError) { try await send(request) } catch { sendError = error }

@@ -46,3 +46,8 @@ extension SystemError {
   /// Whether there is nothing at the path.
   public var isMissingFile: Bool { code == ENOENT || code == ENOTDIR }
 }
+
+extension SystemError {
+  /// Whether whoever waited was told to give up.
+  public var isCancelled: Bool { code == ECANCELED }
+}

@@ -19,6 +19,7 @@ struct ImportTests {
     "Glibc": ["Net"],
     "CMeshShims": ["MeshBase", "Telemetry", "HTTP", "Net", "MeshRouter"],
     "CYaml": ["Config"],
+    "CZlib": ["Net"],
     "CAres": ["Namers"],
     "CNghttp2": ["HTTP", "MeshRouter"],
     "COpenSSL": ["Net", "MeshRouter"],

@@ -9,7 +9,10 @@ struct FailCaseTests {
 
   @Test("inputs that the fuzzer found, and those it starts from, keep the laws", arguments: ["FailCases", "seeds"])
   func replay(_ folder: String) throws {
-    for (target, check) in [("h1", checkH1Laws), ("h2", checkH2Laws)] {
+    let targets = [
+      ("h1", checkH1Laws), ("h2", checkH2Laws), ("sse", checkServerSentEventLaws), ("recordio", checkRecordIOLaws),
+    ]
+    for (target, check) in targets {
       let place = FailCaseTests.root.appending(path: "Fuzz/\(folder)/\(target)")
       guard FileManager.default.fileExists(atPath: place.path) else { continue }
       for input in try FileManager.default.contentsOfDirectory(at: place, includingPropertiesForKeys: nil) {

@@ -78,11 +78,12 @@ prepare() {
   need_library openssl libssl-dev
   need_library libcares libc-ares-dev
   need_library yaml-0.1 libyaml-dev
+  need_library zlib zlib1g-dev
   install_missing
 }
 
 # build_release: builds the product as it is shipped and sets `meshrouter` to its path. The Swift runtime is linked
-# into it; OpenSSL, nghttp2, c-ares and libyaml are not, so that the system's security updates reach them.
+# into it; OpenSSL, nghttp2, c-ares, libyaml and zlib are not, so that the system's security updates reach them.
 build_release() {
   # The linker warns of a call inside the Swift runtime, about which nothing can be done here.
   swift build -c release --static-swift-stdlib --product meshrouter --quiet 2>&1 | { grep -v 'is dangerous, better use' || true; } >&2

@@ -10,12 +10,15 @@ public struct HostEntry: Hashable, Sendable {
   public var weight: Double
   /// Where it was read, for messages; 0 if it has no line.
   public var line: Int
+  /// Facts that its endpoints get.
+  public var metadata: [String: String]
 
-  public init(host: String, port: UInt16, weight: Double = 1, line: Int = 0) {
+  public init(host: String, port: UInt16, weight: Double = 1, line: Int = 0, metadata: [String: String] = [:]) {
     self.host = host
     self.port = port
     self.weight = weight
     self.line = line
+    self.metadata = metadata
   }
 }
 
@@ -74,7 +77,7 @@ final class HostEndpoints {
     }
     for entry in entries {
       if let address = Resolver.literal(entry.host) {
-        add(entry, address, [:])
+        add(entry, address, entry.metadata)
         continue
       }
       let place = entry.line > 0 ? "line \(entry.line): " : ""
@@ -82,7 +85,8 @@ final class HostEndpoints {
       switch name.answer {
       case .pending: isPending = true
       case .addresses(let addresses):
-        for address in addresses { add(entry, address, ["host": entry.host]) }
+        let metadata = entry.metadata.merging(["host": entry.host]) { $1 }
+        for address in addresses { add(entry, address, metadata) }
         if let failure = name.failure { failures.append("\(place)\(entry.host): \(failure)") }
       case .none(let text): absences.append("\(place)\(entry.host): \(text)")
       case .failed(let text): failures.append("\(place)\(entry.host): \(text)")
