@@ -7,6 +7,7 @@ extension Decoding {
     checkLabels(configuration)
     checkAddresses(configuration)
     checkPrefixes(configuration)
+    checkMesos(configuration)
     checkExposure(configuration)
     checkDtabs(configuration)
     checkDurability(configuration)
@@ -90,6 +91,27 @@ extension Decoding {
   }
 
   /// Only who has a certificate that verifies comes in.
+  /// The namers over a Mesos cluster need the namer that knows it.
+  private mutating func checkMesos(_ configuration: Configuration) {
+    var known: [String] = []
+    for namer in configuration.namers { if case .mesos = namer.kind { known.append(namer.prefix) } }
+    for (index, namer) in configuration.namers.enumerated() {
+      let path = "namers[\(self.index(index, of: "namers"))]"
+      let name: String?
+      switch namer.kind {
+      case .vip(let vip): name = vip.mesos
+      case .mesosDns(let dns): name = dns.mesos
+      default: continue
+      }
+      let isWritten = values[path + ".mesos"] != nil
+      guard isSound(path + ".mesos"), name.map({ !known.contains($0) }) ?? known.isEmpty else { continue }
+      report(
+        .error, .conflict, at: isWritten ? path + ".mesos" : path,
+        "there is no namer of the kind io.l5d.mesos" + (name.map { " at \($0)" } ?? ""),
+        remedy: "Add one to \"namers\": its masters tell of the tasks.")
+    }
+  }
+
   private static func knowsItsCallers(_ server: Configuration.Server) -> Bool {
     guard let tls = server.tls else { return false }
     return tls.enabled && tls.clientAuthentication == .required

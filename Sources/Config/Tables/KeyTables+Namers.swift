@@ -46,14 +46,14 @@ extension KeyTables {
         unwrap: { kind in
           if case .static(let names) = kind { names } else { nil }
         }),
-    ],
+    ] + mesosNamers,
     unsupported: [
-      "io.l5d.marathon": "", "io.l5d.mesos": "", "io.l5d.consul": "", "io.l5d.k8s": "", "io.l5d.k8s.external": "",
+      "io.l5d.marathon": "", "io.l5d.consul": "", "io.l5d.k8s": "", "io.l5d.k8s.external": "",
       "io.l5d.k8s.ns": "", "io.l5d.istio": "", "io.l5d.serversets": "", "io.l5d.zkLeader": "", "io.l5d.curator": "",
-      "io.l5d.dnssrv": "", "io.l5d.rancher": "", "io.l5d.vip": "", "io.l5d.edge": "",
+      "io.l5d.dnssrv": "", "io.l5d.rancher": "", "io.l5d.edge": "",
     ])
 
-  private static func namerKind<Details>(
+  static func namerKind<Details: Sendable>(
     _ kind: String, _ fresh: Details, origin: KeyShape.Origin = .linkerd, _ meaning: String,
     _ keys: [Key<NamerFields<Details>>], wrap: @escaping @Sendable (Details) -> Configuration.Namer.Kind,
     unwrap: @escaping @Sendable (Configuration.Namer.Kind) -> Details?,

@@ -11,6 +11,9 @@ extension Configuration {
       case fs(Fs)
       case rewrite(Rewrite)
       case `static`(Static)
+      case mesos(Mesos)
+      case vip(Vip)
+      case mesosDns(MesosDns)
     }
 
     public init(prefix: String, kind: Kind, transformers: [Transformer] = []) {

@@ -18,10 +18,13 @@ enum NamerAssembly {
 
   static func registry(_ configuration: Configuration) throws -> NamerRegistry {
     let resolver = resolver(configuration.dns)
-    return NamerRegistry(namers: try configuration.namers.map { try namer($0, resolver) }, resolver: resolver)
+    let mesos = try MesosAssembly(configuration.namers, resolver)
+    return NamerRegistry(namers: try configuration.namers.map { try namer($0, resolver, mesos) }, resolver: resolver)
   }
 
-  private static func namer(_ configuration: Configuration.Namer, _ resolver: Resolver) throws -> any Namer {
+  private static func namer(
+    _ configuration: Configuration.Namer, _ resolver: Resolver, _ mesos: MesosAssembly
+  ) throws -> any Namer {
     let prefix = try Path(parsing: "/#" + configuration.prefix)
     let namer: any Namer
     switch configuration.kind {
@@ -38,6 +41,7 @@ enum NamerAssembly {
         names[name] = entry.endpoints.map { HostEntry(host: $0.host, port: $0.port, weight: $0.weight) }
       }
       namer = StaticNamer(prefix: prefix, names: names, resolver: resolver)
+    case .mesos, .vip, .mesosDns: namer = try mesos.namer(configuration, at: prefix)
     }
     let transformers = try configuration.transformers.map(transformer)
     return transformers.isEmpty ? namer : TransformedNamer(namer, transformers: transformers)

@@ -3,7 +3,8 @@
 /// Each path names a value by the members that lead to it, joined by dots: `apps`,
 /// `subscribed.get_state.get_tasks.tasks`. If the value is an array, its elements are handed out one by one; any other
 /// value but null is handed out whole. What is handed out lies in one stretch, in the piece itself where it can, and is
-/// lent for the call; it is not checked beyond balanced brackets: `JSONReader` does that.
+/// lent for the call; it is not checked beyond balanced brackets: `JSONReader` does that. An array on the way to a
+/// path's value is passed through element by element: `frameworks.tasks` are the tasks of all frameworks.
 /// ```
 /// var splitter = JSONElementSplitter(paths: ["apps"])
 /// while let piece = try await stream.next() {
@@ -44,8 +45,11 @@ public struct JSONElementSplitter: Sendable {
   private static let nameBytesMax = 256
 
   private var state = State.value
-  /// Of the objects that are open, those on a path: outermost first.
+  /// The objects and arrays that are open and on the way to a path's value, outermost first: nodes, negated bit by bit
+  /// for an array.
   private var open: [Int] = []
+  /// Of `open`: only so that hostile nesting stays bounded.
+  private static let openMax = 64
   /// Of the value that comes next; `nil`: no path leads there.
   private var node: Int? = 0
   /// The path whose array is open.
@@ -139,12 +143,10 @@ public struct JSONElementSplitter: Sendable {
         }
       case .elementOrEnd:
         if byte == 0x5d {
-          array = nil
-          state = .afterItem
-          endItem()
+          closeArray()
           index += 1
         } else {
-          state = .value
+          beginElement()
         }
       case .nameOrEnd, .name:
         if byte == 0x22 {
@@ -166,11 +168,10 @@ public struct JSONElementSplitter: Sendable {
         index += 1
       case .afterItem:
         if byte == 0x2c {
-          state = array == nil ? .name : .value
-        } else if array != nil, byte == 0x5d {
-          array = nil
-          endItem()
-        } else if array == nil, byte == 0x7d {
+          if isInArray { beginElement() } else { state = .name }
+        } else if isInArray, byte == 0x5d {
+          closeArray()
+        } else if !isInArray, byte == 0x7d {
           closeObject()
         } else {
           throw JSONError(.expected("a comma or the end"), at: base + index)
@@ -193,9 +194,9 @@ public struct JSONElementSplitter: Sendable {
         state = .elementOrEnd
         return
       }
-      if captured == nil, byte == 0x7b {
-        open.append(node)
-        state = .nameOrEnd
+      if captured == nil, byte == 0x7b || byte == 0x5b, open.count < Self.openMax {
+        open.append(byte == 0x7b ? node : ~node)
+        state = byte == 0x7b ? .nameOrEnd : .elementOrEnd
         return
       }
     }
@@ -322,6 +323,19 @@ public struct JSONElementSplitter: Sendable {
 
   private mutating func closeObject() {
     open.removeLast()
+    endItem()
+  }
+
+  /// Whether the innermost that is open is an array.
+  private var isInArray: Bool { array != nil || (open.last ?? 0) < 0 }
+
+  private mutating func beginElement() {
+    if array == nil, let last = open.last { node = ~last }
+    state = .value
+  }
+
+  private mutating func closeArray() {
+    if array != nil { array = nil } else { open.removeLast() }
     endItem()
   }
 

@@ -12,10 +12,10 @@ final class Router: Sendable {
   private let process: Process
 
   /// `router` and `server` are further keys, indented by the initialiser; `rest` replaces the `routers` list where it
-  /// is given and may name `$PORT` and `$DIR`.
+  /// is given and may name `$PORT` and `$DIR`; `namers` are further items of that list.
   init(
     dtab: String = "/svc => /#/io.l5d.fs", router: String = "", server: String = "", top: String = "",
-    routers: String? = nil, descriptors: Int? = nil
+    routers: String? = nil, namers: String = "", descriptors: Int? = nil
   ) throws {
     let (port, adminPort) = (Backend.freePort(), Backend.freePort())
     let directory = "/tmp/meshrouter-e2e-\(UUID().uuidString.prefix(8))"
@@ -44,6 +44,7 @@ final class Router: Sendable {
       \(top)
       namers:
       - {kind: io.l5d.fs, rootDir: \(directory)/disco}
+      \(namers)
       routers:
       \(list)
 

@@ -1,0 +1,93 @@
+import Config
+import Dtab
+import Namers
+import Net
+
+/// The namers over Mesos clusters, by prefix: those of VIPs and of mesos-dns names share what the Mesos namer knows.
+@ControlActor
+struct MesosAssembly {
+  private var clusters: [(prefix: String, cluster: MesosCluster)] = []
+
+  init(_ namers: [Configuration.Namer], _ resolver: Resolver) throws {
+    for namer in namers {
+      if case .mesos(let mesos) = namer.kind { clusters.append((namer.prefix, try Self.cluster(mesos, resolver))) }
+    }
+  }
+
+  func namer(_ configuration: Configuration.Namer, at prefix: Path) throws -> any Namer {
+    switch configuration.kind {
+    case .mesos: return MesosNamer(prefix: prefix, cluster: try cluster(configuration.prefix, for: prefix))
+    case .vip(let vip):
+      let marathon = try vip.marathon.map { try Path(parsing: "/#" + $0) }
+      return VipNamer(prefix: prefix, cluster: try cluster(vip.mesos, for: prefix), marathon: marathon)
+    case .mesosDns(let dns):
+      return MesosDnsNamer(prefix: prefix, domain: dns.domain, cluster: try cluster(dns.mesos, for: prefix))
+    default: preconditionFailure("not a namer over Mesos")
+    }
+  }
+
+  private func cluster(_ name: String?, for prefix: Path) throws -> MesosCluster {
+    if let found = clusters.first(where: { name == nil || $0.prefix == name }) { return found.cluster }
+    throw MesosAssemblyError(
+      description: "namer \(prefix): there is no namer of the kind io.l5d.mesos"
+        + (name.map { " at \($0)" } ?? "") + ": configure one, whose masters know the tasks")
+  }
+
+  private static func cluster(_ mesos: Configuration.Mesos, _ resolver: Resolver) throws -> MesosCluster {
+    var options = MesosCluster.Options()
+    options.mode =
+      switch mesos.mode {
+      case .subscribe: .subscribe
+      case .state: .state
+      case nil: nil
+      }
+    options.pollMilliseconds = UInt64(mesos.pollIntervalMilliseconds)
+    options.pathPrefix = mesos.uriPrefix
+    let isSecure = mesos.tls?.enabled == true
+    let source: any LeaderSource
+    if let destination = mesos.destination {
+      source = NamedHosts(try Path(parsing: destination), isSecure: isSecure)
+    } else {
+      source = FixedHosts(
+        mesos.masters.compactMap { ClusterHost($0, defaultPort: 5_050, isSecure: isSecure) })
+    }
+    return MesosCluster(
+      source: source, resolver: resolver, security: try mesos.tls.flatMap(security),
+      credentials: try credentials(mesos.auth), options: options)
+  }
+}
+
+extension MesosAssembly {
+  /// `nil`: the block is switched off.
+  private static func security(_ tls: Configuration.ClusterTLS) throws -> ClusterClient.Security? {
+    guard tls.enabled else { return nil }
+    var same = Configuration.ClientTLS()
+    same.trustCertsBundle = tls.trustCertsBundle
+    same.trustCerts = tls.trustCerts
+    same.disableValidation = tls.disableValidation
+    same.clientAuth = tls.clientAuth
+    same.protocols = tls.protocols
+    same.ciphers = tls.ciphers
+    return ClusterClient.Security(
+      try TLSClientContext(TLSAssembly.options(same, applications: [])), expectedName: tls.commonName)
+  }
+
+  private static func credentials(_ auth: Configuration.ClusterAuth?) throws -> ClusterCredentials {
+    if let user = auth?.user { return .basic(user: user, password: auth?.password ?? "") }
+    if let token = auth?.token { return .bearer(token) }
+    if let file = auth?.tokenFile { return .bearerFile(file) }
+    if let file = auth?.serviceAccountFile {
+      return .serviceAccount(try ServiceAccount(json: try FileSystem.read(file, limit: 1 << 20)))
+    }
+    guard auth == nil, let account = Host.environment("DCOS_SERVICE_ACCOUNT_CREDENTIAL"), !account.isEmpty else {
+      return .none
+    }
+    let json = account.hasPrefix("{") ? Array(account.utf8) : try FileSystem.read(account, limit: 1 << 20)
+    return .serviceAccount(try ServiceAccount(json: json))
+  }
+}
+
+/// Why a namer over Mesos cannot be made.
+struct MesosAssemblyError: Error, CustomStringConvertible {
+  let description: String
+}
