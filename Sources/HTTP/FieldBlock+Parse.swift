@@ -59,18 +59,7 @@ struct FieldScan {
       let first = bytes.word(at: line)
       if UInt8(truncatingIfNeeded: first) == UInt8(ascii: "\r") { return endOfHead(bytes) }
 
-      // The name: short ones from one word.
-      let id: KnownHeader
-      var colon: Int
-      let mask = Word.equal(first, to: UInt8(ascii: ":"))
-      if mask != 0 {
-        let length = Word.first(mask)
-        let name = NameWords(Word.prefix(first, length), 0, NameWords.tagged(0, length: length))
-        id = .recognise(name, words: 1)
-        colon = line &+ length
-      } else {
-        (id, colon) = FieldScan.longName(bytes, line: line, first: first)
-      }
+      var (id, colon) = FieldScan.name(bytes, line: line, first: first)
       if id == .other || id == .l5dOther, !FieldScan.isPlainName(bytes, from: line, to: colon) {
         switch FieldScan.checkName(bytes, from: line, isFirst: line == start) {
         case .done(let end): colon = end
@@ -131,6 +120,17 @@ struct FieldScan {
     if line &+ 1 >= bytes.count { return .needMore }
     if bytes[line &+ 1] == UInt8(ascii: "\n") { return .done(line &+ 2) }
     return .failed(H1Error(.bareCR, at: line))
+  }
+
+  /// The name at `line` and the place of its colon, `line` itself where that is for `checkName` to find. `first` is the
+  /// word at `line`. A name that is not a known one has not been checked.
+  @inline(__always)
+  static func name(_ bytes: Bytes, line: Int, first: UInt64) -> (KnownHeader, Int) {
+    let mask = Word.equal(first, to: UInt8(ascii: ":"))
+    if mask == 0 { return longName(bytes, line: line, first: first) }
+    let length = Word.first(mask)
+    let name = NameWords(Word.prefix(first, length), 0, NameWords.tagged(0, length: length))
+    return (.recognise(name, words: 1), line &+ length)
   }
 
   /// A name of 8 to 23 bytes and the place of its colon; for longer ones `checkName` finds it.
