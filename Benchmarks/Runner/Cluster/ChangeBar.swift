@@ -9,12 +9,12 @@ enum ChangeBar {
   private static let patienceNanoseconds: UInt64 = 20_000_000_000
 
   static func run(binary: String, mode: ClusterMode, size: ClusterSize, changes: Int) throws -> Bool {
-    var report = BarReport("cluster \(mode.rawValue)")
+    var report = BarReport("cluster \(size.source.rawValue) \(mode.rawValue)")
     Harness.raiseFileLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)
-    let router = try cluster.router(binary, folder: folder, mode: mode.rawValue)
+    let cluster = try SimCluster(source: size.source, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)
+    let router = try cluster.router(binary, folder: folder, mode: mode)
     let probe = ProbeClient(port: router.port)
     let started = Clock.now.nanoseconds
     for name in cluster.names {
@@ -34,11 +34,12 @@ enum ChangeBar {
     var slowest = 0.0
     var lost = 0
     let cpuBefore = router.nanoseconds
-    let before = try cluster.run { (cluster.marathon.traffic.total("/v2/apps"), cluster.marathon.traffic.streamBytes) }
+    let before = try cluster.pulled()
     for number in 0..<changes {
       let name = cluster.names[number % cluster.names.count]
+      let id = cluster.ids[number % cluster.ids.count]
       let (task, changed) = try cluster.run {
-        guard let app = cluster.model.app(name) else { throw Harness.Failure("no app \(name)") }
+        guard let app = cluster.model.app(id) else { throw Harness.Failure("no app \(id)") }
         let task = try cluster.model.replaceTask(of: app)
         return (task.id, Clock.now.nanoseconds)
       }
@@ -54,7 +55,7 @@ enum ChangeBar {
       slowest = max(slowest, Double(delay) / 1e6)
       Harness.sleep(milliseconds: 20)
     }
-    let after = try cluster.run { (cluster.marathon.traffic.total("/v2/apps"), cluster.marathon.traffic.streamBytes) }
+    let after = try cluster.pulled()
     report.check("changes that no request saw", Double(lost), equals: 0)
     let medianMax: Double = mode == .lazy ? 50 : 500
     report.check("change to first request, p50", latencies.milliseconds(quantile: 0.5), max: medianMax, unit: "ms")
@@ -63,14 +64,14 @@ enum ChangeBar {
     let p99 = latencies.milliseconds(quantile: 0.99)
     report.check("change to first request, p99", p99 >= 100 ? slowest : p99, max: max99, unit: "ms")
     report.note("slowest", slowest, unit: "ms")
-    let pulled = Double(after.0.bytes - before.0.bytes) / Double(changes) / 1_024
+    let pulled = Double(after.bytes - before.bytes) / Double(changes) / 1_024
     if mode == .lazy {
       report.check("pulled per change", pulled, max: 10, unit: "KiB")
     } else {
       report.note("pulled per change", pulled, unit: "KiB")
     }
-    report.note("pulls per change", Double(after.0.requests - before.0.requests) / Double(changes))
-    report.note("events per change", Double(after.1 - before.1) / Double(changes) / 1_024, unit: "KiB")
+    report.note("pulls per change", Double(after.requests - before.requests) / Double(changes))
+    report.note("events per change", Double(after.streamed - before.streamed) / Double(changes) / 1_024, unit: "KiB")
     report.note("CPU per change", Double(router.nanoseconds - cpuBefore) / Double(changes) / 1e6, unit: "ms")
     try router.end()
     try cluster.close()

@@ -3,16 +3,16 @@ import Glibc
 import MeshBase
 import Net
 
-/// Fifty tasks are replaced while requests flow, and Marathon changes its leader in the middle.
+/// Fifty tasks are replaced while requests flow, and the scheduler changes its leader in the middle.
 enum DeployBar {
-  static func run(binary: String, tasks: Int = 50) throws -> Bool {
-    var report = BarReport("cluster deploy")
+  static func run(binary: String, source: ClusterSource, tasks: Int = 50) throws -> Bool {
+    var report = BarReport("cluster \(source.rawValue) deploy")
     Harness.raiseFileLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(apps: 1, tasksPerApp: tasks, inUse: 1, nodes: 3)
-    let name = cluster.names[0]
-    let router = try cluster.router(binary, folder: folder, mode: ClusterMode.lazy.rawValue)
+    let cluster = try SimCluster(source: source, apps: 1, tasksPerApp: tasks, inUse: 1, nodes: 3)
+    let (name, id) = (cluster.names[0], cluster.ids[0])
+    let router = try cluster.router(binary, folder: folder, mode: .lazy)
     let probe = ProbeClient(port: router.port)
     for _ in 0..<1_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
     let request = Array("GET \(name) HTTP/1.1\r\nHost: cluster\r\n\r\n".utf8)
@@ -20,7 +20,7 @@ enum DeployBar {
     load.waitForCompleted(2_000)
     let pace = Pace(staging: 200, boot: 150, health: 250, killing: 400)
     try cluster.run {
-      guard let app = cluster.model.app(name) else { throw Harness.Failure("no app \(name)") }
+      guard let app = cluster.model.app(id) else { throw Harness.Failure("no app \(id)") }
       var hasChanged = false
       try await cluster.model.rollingDeploy(app, atATime: 5, pace: pace) { new, _ in
         guard !hasChanged, new >= tasks / 2 else { return }
@@ -28,7 +28,7 @@ enum DeployBar {
         // While the next tasks come up and old ones are killed.
         Task { @ControlActor in
           try await ControlActor.sleep(milliseconds: 300)
-          await cluster.marathon.changeLeader(withoutLeaderMilliseconds: 700, refillMilliseconds: 2_000)
+          await cluster.changeLeader()
         }
       }
     }

@@ -6,24 +6,24 @@ import Net
 /// A thousand events a second, most of them about apps that nobody uses: none is lost, and none waits.
 enum EventRateBar {
   private static let eventsPerSecond = 1_000
-  /// Of one replaced task, told in both generations of names.
-  private static let eventsPerChange = 8
+  /// Of one replaced task: Marathon tells each of four in both generations of names.
+  private static func eventsPerChange(_ source: ClusterSource) -> Int { source == .marathon ? 8 : 4 }
 
   static func run(binary: String, size: ClusterSize, seconds: Int) throws -> Bool {
     var passes = true
-    for mode in [ClusterMode.lazy, .eager] {
+    for mode in size.source == .marathon ? [ClusterMode.lazy, .eager] : [.eager] {
       passes = try run(binary: binary, size: size, seconds: seconds, mode: mode) && passes
     }
     return passes
   }
 
   private static func run(binary: String, size: ClusterSize, seconds: Int, mode: ClusterMode) throws -> Bool {
-    var report = BarReport("cluster events \(mode.rawValue)")
+    var report = BarReport("cluster \(size.source.rawValue) events \(mode.rawValue)")
     Harness.raiseFileLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)
-    let router = try cluster.router(binary, folder: folder, mode: mode.rawValue)
+    let cluster = try SimCluster(source: size.source, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)
+    let router = try cluster.router(binary, folder: folder, mode: mode)
     let probe = ProbeClient(port: router.port)
     for name in cluster.names {
       for _ in 0..<3_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
@@ -32,6 +32,7 @@ enum EventRateBar {
     let cpuBefore = router.nanoseconds
     let memoryBefore = router.residentBytes
     let started = Clock.now.nanoseconds
+    let eventsPerChange = eventsPerChange(size.source)
     var random = SeededRandom(seed: 4)
     var changes = 0
     var backlog = 0
@@ -50,11 +51,11 @@ enum EventRateBar {
               // Every tenth change is of an app in use.
               let ids = cluster.model.appIDs
               let id = random.below(10) == 0 ? ids[random.below(inUse)] : ids[random.below(ids.count)]
-              let isInUse = cluster.names.contains(id)
+              let isInUse = cluster.ids.contains(id)
               cluster.model.backends = isInUse ? cluster.backends : nil
               if let app = cluster.model.app(id) { try cluster.model.replaceTask(of: app) }
             }
-            return cluster.marathon.streamBacklog
+            return cluster.source == .marathon ? cluster.marathon.streamBacklog : cluster.master.streamBacklog
           })
         changes += batch
       }
@@ -79,12 +80,12 @@ enum EventRateBar {
 
   /// Apps in use of which the router does not know exactly the running tasks, when there was time for it.
   static func unlike(_ cluster: SimCluster, _ router: RouterChild, withinMilliseconds: Int) throws -> [String] {
-    var left = cluster.names
+    var left = Array(zip(cluster.ids, cluster.names))
     var texts: [String] = []
     for _ in 0..<(withinMilliseconds / 200 + 1) {
       texts = []
-      left = try left.filter { name in
-        let wanted = try cluster.addresses(of: name)
+      left = try left.filter { id, name in
+        let wanted = try cluster.addresses(of: id)
         let query = "/api/2/why?url=" + ControlQuery.encode("http://cluster\(name)").replacing("/", with: "%2F")
         let answer = try router.admin.call("GET", query, fields: [("Accept", "application/json")])
         let told = Set(WhyBar.values(of: "address", in: answer.body))

@@ -3,23 +3,23 @@ import Glibc
 import MeshBase
 import Net
 
-/// Marathon is away for a long time and comes back with half of its state: requests go on as if nothing had happened.
+/// The scheduler is away for a long time and comes back with half of its state: requests go on as if nothing had happened.
 enum OutageBar {
-  static func run(binary: String, awaySeconds: Int) throws -> Bool {
+  static func run(binary: String, source: ClusterSource, awaySeconds: Int) throws -> Bool {
     var passes = true
-    for mode in [ClusterMode.lazy, .eager] {
-      passes = try run(binary: binary, awaySeconds: awaySeconds, mode: mode) && passes
+    for mode in source == .marathon ? [ClusterMode.lazy, .eager] : [.eager] {
+      passes = try run(binary: binary, source: source, awaySeconds: awaySeconds, mode: mode) && passes
     }
     return passes
   }
 
-  private static func run(binary: String, awaySeconds: Int, mode: ClusterMode) throws -> Bool {
-    var report = BarReport("cluster outage \(mode.rawValue)")
+  private static func run(binary: String, source: ClusterSource, awaySeconds: Int, mode: ClusterMode) throws -> Bool {
+    var report = BarReport("cluster \(source.rawValue) outage \(mode.rawValue)")
     Harness.raiseFileLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(apps: 40, tasksPerApp: 6, inUse: 20)
-    let router = try cluster.router(binary, folder: folder, mode: mode.rawValue)
+    let cluster = try SimCluster(source: source, apps: 40, tasksPerApp: 6, inUse: 20)
+    let router = try cluster.router(binary, folder: folder, mode: mode)
     let probe = ProbeClient(port: router.port)
     for name in cluster.names {
       for _ in 0..<1_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
@@ -27,25 +27,15 @@ enum OutageBar {
     let requests = cluster.names.map { Array("GET \($0) HTTP/1.1\r\nHost: cluster\r\n\r\n".utf8) }
     let load = try LoadGenerator(.init(port: router.port, connections: 32, requests: requests, rate: 1_000))
     load.waitForCompleted(1_000)
-    let attempts = try cluster.run {
-      await cluster.marathon.goAway()
-      cluster.model.loseHealthResults()
-      return cluster.marathon.traffic.total().requests
-    }
+    try cluster.goAway()
+    let attempts = try cluster.asked()
     Harness.sleep(milliseconds: awaySeconds * 1_000)
-    // It knows half of the tasks, and none of their health, for a while.
-    try cluster.run {
-      cluster.marathon.faults.add(ServerFault(.halfLoaded(share: 0.5)))
-      try cluster.marathon.comeBack()
-    }
+    try cluster.comeBackHalf()
     Harness.sleep(milliseconds: 20_000)
-    let asked = try cluster.run { cluster.marathon.traffic.total().requests } - attempts
-    report.note("requests to Marathon since it is back", Double(asked))
-    if asked == 0 { report.fail("the router has not come back to Marathon within 20 s") }
-    try cluster.run {
-      cluster.marathon.faults.clear()
-      cluster.model.refillHealthResults()
-    }
+    let asked = try cluster.asked() - attempts
+    report.note("requests to the scheduler since it is back", Double(asked))
+    if asked == 0 { report.fail("the router has not come back to it within 20 s") }
+    try cluster.becomeWhole()
     Harness.sleep(milliseconds: 10_000)
     load.stop()
     report.note("requests", Double(load.completed))

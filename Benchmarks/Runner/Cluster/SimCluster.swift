@@ -1,44 +1,72 @@
+import ArgumentParser
 import ClusterSim
 import Glibc
 import MeshBase
 import Net
 
-/// A generated cluster inside this process, with a fake Marathon in front and real backends behind the apps in use.
+/// Which scheduler a router learns of tasks from.
+enum ClusterSource: String, CaseIterable, ExpressibleByArgument {
+  case marathon, mesos
+}
+
+/// A generated cluster inside this process, with fake schedulers in front and real backends behind the apps in use.
 final class SimCluster: Sendable {
+  let source: ClusterSource
   let model: ClusterModel
   let marathon: FakeMarathon
+  let master: FakeMesosMaster
   let backends: SimBackends
-  /// Names as they stand in a URL: `/amber/birch/svc-00001`.
+  /// Ids of the apps in use: `/amber/birch/svc-00001`.
+  let ids: [String]
+  /// The same as they stand in a URL; for Mesos `/svc-00001.birch.amber`.
   let names: [String]
 
   /// - Parameters:
   ///   - apps: how many there are; `inUse` of them can be reached.
-  ///   - checks: health checks of each app, made by Marathon.
-  init(apps: Int, tasksPerApp: Int, inUse: Int, checks: Int = 1, nodes: Int = 1) throws {
+  ///   - nodes: of Marathon and masters of Mesos.
+  init(source: ClusterSource, apps: Int, tasksPerApp: Int, inUse: Int, nodes: Int = 1) throws {
     let backends = try SimBackends()
+    self.source = source
     self.backends = backends
     let made = try ControlActor.runBlocking {
       let model = ClusterModel(seed: 1)
       model.backends = backends
-      try model.generate(apps: apps, tasksPerApp: tasksPerApp, reachable: inUse, checks: checks)
+      // Marathon's own checks are not to be seen in Mesos.
+      try model.generate(
+        apps: apps, tasksPerApp: tasksPerApp, reachable: inUse, checks: 1,
+        checkProtocol: source == .marathon ? "HTTP" : "MESOS_HTTP")
       var options = FakeMarathon.Options()
       options.nodes = nodes
       options.keepaliveMilliseconds = 2_000
-      return (model, try FakeMarathon(model, options: options), Array(model.appIDs.prefix(inUse)))
+      var masters = FakeMesosMaster.Options()
+      masters.masters = nodes
+      masters.heartbeatMilliseconds = 2_000
+      return (
+        model, try FakeMarathon(model, options: options), try FakeMesosMaster(model, options: masters),
+        Array(model.appIDs.prefix(inUse))
+      )
     }
-    (model, marathon, names) = made
+    (model, marathon, master, ids) = made
+    names = ids.map { id in
+      source == .marathon ? id : "/" + id.split(separator: "/").reversed().joined(separator: ".")
+    }
   }
 
   func run<Result: Sendable>(_ body: @escaping @ControlActor @Sendable () async throws -> Result) throws -> Result {
     try ControlActor.runBlocking(body)
   }
 
-  func close() throws { try run { await self.marathon.close() } }
+  func close() throws {
+    try run {
+      await self.marathon.close()
+      await self.master.close()
+    }
+  }
 
   /// Where the tasks of an app that should get requests listen.
-  func addresses(of name: String) throws -> Set<String> {
+  func addresses(of id: String) throws -> Set<String> {
     try run {
-      guard let app = self.model.app(name) else { return [] }
+      guard let app = self.model.app(id) else { return [] }
       return Set(
         app.tasks.filter { $0.state == .running }.flatMap { task in
           task.hostPorts.map { "\(self.model.agent(task.agentID)?.ip ?? ""):\($0)" }
@@ -46,24 +74,101 @@ final class SimCluster: Sendable {
     }
   }
 
-  /// A router that finds this Marathon, with one worker.
-  func router(_ binary: String, folder: String, mode: String, extra: String = "") throws -> RouterChild {
-    let hosts = try run { self.marathon.addresses.map(\.description) }
+  /// What was asked for of either, event streams left out, and what event streams have told.
+  func pulled() throws -> (requests: Int, bytes: Int, streamed: Int) {
+    try run {
+      let apps = self.marathon.traffic.total("/v2/apps")
+      let state = self.master.traffic.total("/state")
+      return (
+        apps.requests + state.requests, apps.bytes + state.bytes,
+        self.marathon.traffic.streamBytes + (self.master.traffic.entries["POST /api/v1"]?.bytes ?? 0)
+      )
+    }
+  }
+
+  /// Requests to the scheduler in use, of every kind.
+  func asked() throws -> Int {
+    try run {
+      self.source == .marathon ? self.marathon.traffic.total().requests : self.master.traffic.total().requests
+    }
+  }
+
+  // MARK: Faults of the scheduler in use
+
+  func goAway() throws {
+    try run {
+      switch self.source {
+      case .marathon:
+        await self.marathon.goAway()
+        self.model.loseHealthResults()
+      case .mesos: await self.master.goAway()
+      }
+    }
+  }
+
+  /// Half of the tasks are known at first.
+  func comeBackHalf() throws {
+    try run {
+      let fault = ServerFault(.halfLoaded(share: 0.5))
+      switch self.source {
+      case .marathon:
+        self.marathon.faults.add(fault)
+        try self.marathon.comeBack()
+      case .mesos:
+        // A new master knows the agents that have registered with it.
+        self.master.elect(self.master.leader, registered: 0.5)
+        try self.master.comeBack()
+      }
+    }
+  }
+
+  func becomeWhole() throws {
+    try run {
+      self.marathon.faults.clear()
+      self.master.faults.clear()
+      self.model.refillHealthResults()
+      self.master.registerAgents()
+    }
+  }
+
+  @ControlActor
+  func changeLeader() async {
+    switch source {
+    case .marathon: await marathon.changeLeader(withoutLeaderMilliseconds: 700, refillMilliseconds: 2_000)
+    case .mesos:
+      let next = ((master.leader ?? 0) + 1) % master.addresses.count
+      master.elect(nil)
+      try? await ControlActor.sleep(milliseconds: 700)
+      master.elect(next, registered: 0.5)
+      try? await ControlActor.sleep(milliseconds: 2_000)
+      master.registerAgents()
+    }
+  }
+
+  // MARK: The router
+
+  /// A router that finds the scheduler in use, with one worker.
+  func router(_ binary: String, folder: String, mode: ClusterMode) throws -> RouterChild {
+    let addresses = try run { self.source == .marathon ? self.marathon.addresses : self.master.addresses }
+    let hosts = "[" + addresses.map { "\"\($0)\"" }.joined(separator: ", ") + "]"
+    let namer =
+      source == .marathon
+      ? "{kind: io.l5d.marathon, hosts: \(hosts), mode: \(mode.rawValue), health: fresh}"
+      : "{kind: io.l5d.mesos, masters: \(hosts)}"
     let configuration = """
       workers: 1
       admin: {port: ADMIN_PORT}
       namers:
-      - {kind: io.l5d.marathon, hosts: [\(hosts.map { "\"\($0)\"" }.joined(separator: ", "))], mode: \(mode), health: fresh}
+      - \(namer)
       - {kind: io.l5d.fs, rootDir: \(folder)/disco}
       routers:
       - protocol: http
         dtab: |
-          /svc => /#/io.l5d.marathon;
+          /svc => /#/io.l5d.\(source == .marathon ? "marathon" : "mesos/marathon");
           /svc/file => /#/io.l5d.fs;
-        identifier: {kind: io.l5d.path, segments: 3}
+        identifier: {kind: io.l5d.path, segments: \(source == .marathon ? 3 : 1)}
         bindingCache: {paths: 20000}
         servers: [{port: PORT}]
-      \(extra)
       """
     mkdir("\(folder)/disco", 0o755)
     return try RouterChild(binary: binary, configuration: configuration, folder: folder)

@@ -6,19 +6,19 @@ import Net
 /// The first record of a subscription to a large Mesos master is read.
 enum SnapshotBar {
   static func run(binary: String, size: ClusterSize) throws -> Bool {
-    var report = BarReport("cluster mesos")
+    var report = BarReport("cluster snapshot")
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
     let (model, master) = try ControlActor.runBlocking {
       let model = ClusterModel(seed: 1)
-      try model.generate(apps: size.apps, tasksPerApp: size.tasksPerApp, checks: 1)
+      try model.generate(apps: size.apps, tasksPerApp: size.tasksPerApp, checks: 1, checkProtocol: "MESOS_HTTP")
       return (model, try FakeMesosMaster(model))
     }
     let address = try ControlActor.runBlocking { master.address }
     let configuration = """
       workers: 1
       admin: {port: ADMIN_PORT}
-      namers: [{kind: io.l5d.mesos, hosts: ["\(address)"]}]
+      namers: [{kind: io.l5d.mesos, masters: ["\(address)"]}]
       routers:
       - protocol: http
         dtab: /svc => /#/io.l5d.mesos/marathon

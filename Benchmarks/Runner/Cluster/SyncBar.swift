@@ -12,14 +12,14 @@ enum SyncBar {
     Harness.raiseFileLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: 1, nodes: 2)
+    let cluster = try SimCluster(source: .marathon, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: 1, nodes: 2)
     let backend = try LoadBackend()
     mkdir("\(folder)/disco", 0o755)
     try Harness.write("127.0.0.1 \(backend.port)\n", to: "\(folder)/disco/web")
     // The answer is put together once before, so that only its transport and its reading are measured.
     let bytes = try cluster.run { cluster.model.apps.reduce(0) { $0 + $1.jsonBytes } }
     report.note("size of the list", Double(bytes) / 1e6, unit: "MB")
-    let router = try cluster.router(binary, folder: folder, mode: ClusterMode.eager.rawValue)
+    let router = try cluster.router(binary, folder: folder, mode: .eager)
     try waitForLists(cluster, 1)
     settle(router)
     report.check("CPU of the first sync", Double(router.nanoseconds) / 1e9, max: 1.5, unit: "s")

@@ -128,6 +128,9 @@ public final class FakeMesosMaster {
 
   public var openStreams: Int { streams.count(where: \.isOpen) }
 
+  /// Of the stream that lags behind most, the records that wait.
+  public var streamBacklog: Int { streams.map(\.backlog).max() ?? 0 }
+
   /// All streams end; `clean`: with the end of the body.
   public func cutStreams(clean: Bool = false) {
     for stream in streams { stream.close(clean: clean) }

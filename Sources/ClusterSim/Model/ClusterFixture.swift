@@ -170,7 +170,7 @@ extension ClusterModel {
       guard let id = node["id"]?.text, let hostname = node["hostname"]?.text else { continue }
       let pid = node["pid"]?.text ?? ""
       let ip = pid.split(separator: "@").last?.split(separator: ":").first.map(String.init)
-      agents.append(SimAgent(number: agents.count, id: id, hostname: hostname, ip: ip ?? hostname))
+      insert(SimAgent(number: agents.count, id: id, hostname: hostname, ip: ip ?? hostname))
     }
     for node in state["frameworks"]?.elements ?? [] {
       guard let id = node["id"]?.text, let name = node["name"]?.text else { continue }

@@ -29,7 +29,9 @@ extension ClusterModel {
 
   /// So many apps `/<word>/<word>/svc-00000` of so many running tasks, of every network mode (with `backends`: of host
   /// networking, whose tasks can be reached). Only the tasks of the first `reachable` apps really listen.
-  public func generate(apps count: Int, tasksPerApp: Int, reachable: Int = .max, checks: Int = 0) throws {
+  public func generate(
+    apps count: Int, tasksPerApp: Int, reachable: Int = .max, checks: Int = 0, checkProtocol: String = "HTTP"
+  ) throws {
     let words = Self.words
     let agentCount = max(4, count * tasksPerApp / 100)
     while agents.count < agentCount { addAgent() }
@@ -51,7 +53,7 @@ extension ClusterModel {
         labels: number % 4 == 0 ? ["VIP_0": "/\(name):80"] : [:])
       let plan = AppPlan(
         "/\(words[number % words.count])/\(words[number / words.count % words.count])/\(name)", mode: mode,
-        ports: [port], labels: labels, checks: checks, checkProtocol: "HTTP", instances: tasksPerApp)
+        ports: [port], labels: labels, checks: checks, checkProtocol: checkProtocol, instances: tasksPerApp)
       try addRunning(plan)
     }
   }

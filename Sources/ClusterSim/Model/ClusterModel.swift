@@ -9,7 +9,9 @@ import Net
 public final class ClusterModel {
   /// Where tasks of this cluster really listen; `nil`: their addresses are mere names.
   public var backends: SimBackends?
-  public internal(set) var agents: [SimAgent] = []
+  public private(set) var agents: [SimAgent] = []
+  /// Places in `agents` by id.
+  private var agentIndex: [String: Int] = [:]
   public internal(set) var frameworks: [SimFramework] = []
   /// Marathon's, in the order in which it lists them.
   public internal(set) var appIDs: [String] = []
@@ -48,7 +50,7 @@ public final class ClusterModel {
 
   public var taskCount: Int { apps.reduce(0) { $0 + $1.tasks.count } }
 
-  public func agent(_ id: String) -> SimAgent? { agents.first { $0.id == id } }
+  public func agent(_ id: String) -> SimAgent? { agentIndex[id].map { agents[$0] } }
 
   public func tasks(of framework: SimFramework) -> [SimTask] { tasksByFramework[framework.id] ?? [] }
 
@@ -110,14 +112,19 @@ public final class ClusterModel {
     let ip =
       ip ?? backends?.agentAddress(number) ?? "10.\(64 + number / 62_500).\(number / 250 % 250).\(2 + number % 250)"
     let agent = SimAgent(number: number, id: "\(masterID)-S\(number)", hostname: hostname ?? ip, ip: ip)
-    agents.append(agent)
+    insert(agent)
     changes += 1
     tell(.agentAdded(agent))
     return agent
   }
 
+  func insert(_ agent: SimAgent) {
+    agentIndex[agent.id] = agents.count
+    agents.append(agent)
+  }
+
   func update(agent id: String, _ body: (inout SimAgent) -> Void) {
-    guard let index = agents.firstIndex(where: { $0.id == id }) else { return }
+    guard let index = agentIndex[id] else { return }
     changes += 1
     body(&agents[index])
   }
