@@ -3,7 +3,8 @@ import Glibc
 import MeshBase
 import Net
 
-/// The scheduler is away for a long time and comes back with half of its state: requests go on as if nothing had happened.
+/// The scheduler is away for a long time and comes back with half of its state: requests go on as if nothing had
+/// happened.
 enum OutageBar {
   static func run(binary: String, source: ClusterSource, awaySeconds: Int) throws -> Bool {
     var passes = true
