@@ -63,9 +63,9 @@ extension LoadTests {
       let listener = master.listen()
       let router = try Router(
         dtab: """
-          /svc/task => /#/io.l5d.mesos/marathon/api.shop
-          /svc/vip => /#/io.l5d.vip/shop.marathon/80
-          /svc/dns => /#/io.l5d.mesosdns/api-shop.marathon.mesos
+          /svc/task => /#/io.l5d.mesos/marathon/api.shop;
+          /svc/vip => /#/io.l5d.vip/shop.marathon/80;
+          /svc/dns => /#/io.l5d.mesosdns/api-shop.marathon.mesos;
           """,
         namers: """
           - {kind: io.l5d.mesos, masters: ["127.0.0.1:\(listener.port)"]}

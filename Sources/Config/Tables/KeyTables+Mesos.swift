@@ -32,7 +32,7 @@ extension KeyTables {
       check: { mesos, trail, decoding in
         if mesos.masters.isEmpty, mesos.destination == nil, decoding.isSound(trail.key("masters").canonical) {
           decoding.report(
-            .error, .badValue, at: trail.key("masters").canonical, "an empty list",
+            .error, .conflict, at: trail.key("masters").canonical, "there is neither a master nor a dst",
             remedy: "Write at least one master, such as m1.example:5050.")
         }
         if !mesos.uriPrefix.isEmpty, !mesos.uriPrefix.hasPrefix("/") || mesos.uriPrefix.hasSuffix("/") {

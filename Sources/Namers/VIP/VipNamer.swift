@@ -140,7 +140,7 @@ private final class VipFollow {
 
   /// Marathon may list an endpoint by its other address.
   private static func addresses(_ endpoint: Endpoint) -> [SocketAddress] {
-    let others = endpoint.metadata["alternates"]?.split(separator: " ").compactMap { SocketAddress(String($0)) } ?? []
+    let others = endpoint.metadata["alternates"]?.split(separator: ",").compactMap { SocketAddress(String($0)) } ?? []
     return [endpoint.address] + others
   }
 }

@@ -66,7 +66,7 @@ extension MesosModel {
       onRemovedAgent: allTasks.filter { !$0.agent.isKnown && $0.state != .unreachable }.map(\.id).sorted())
     for vip in vips {
       let endpoints = MesosBackend.endpoints(backends(of: vip))
-      let active = endpoints.filter { $0.weight > 0 && $0.metadata["tier"] == nil }
+      let active = endpoints.filter { $0.weight > 0 && $0.metadata["tier"] == "live" }
       let draining = endpoints.filter { $0.metadata["tier"] == "draining" }
       if !active.isEmpty || !draining.isEmpty {
         view.vips["\(vip)"] = .init(

@@ -96,20 +96,18 @@ extension MesosBackend {
     var seen: Set<SocketAddress> = []
     var endpoints: [(key: SortKey, endpoint: Endpoint)] = []
     for backend in best where seen.insert(backend.addresses[0]).inserted {
-      var metadata = ["task": backend.task.id, "agent": backend.task.agent.title]
+      var metadata = [
+        "task": backend.task.id, "agent": backend.task.agent.title, "tier": backend.tier.text,
+      ]
       if backend.addresses.count > 1 {
-        metadata["alternates"] = backend.addresses.dropFirst().map(\.description).joined(separator: " ")
+        metadata["alternates"] = backend.addresses.dropFirst().map(\.description).joined(separator: ",")
       }
-      var weight = 1.0
-      switch backend.tier {
-      case .live: break
-      case .lastResort:
-        metadata["tier"] = "lastResort"
-        if hasLive { weight = 0 }
-      case .draining:
-        metadata["tier"] = "draining"
-        weight = 0
-      }
+      let weight: Double =
+        switch backend.tier {
+        case .live: 1
+        case .lastResort: hasLive ? 0 : 1
+        case .draining: 0
+        }
       let address = backend.addresses[0]
       endpoints.append((SortKey(address), Endpoint(address, weight: weight, metadata: metadata)))
     }

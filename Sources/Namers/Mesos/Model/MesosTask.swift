@@ -59,6 +59,15 @@ enum MesosTier: UInt8, Comparable, Sendable {
   case draining
 
   static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+
+  /// As an endpoint's metadata have it.
+  var text: String {
+    switch self {
+    case .live: "live"
+    case .lastResort: "last-resort"
+    case .draining: "draining"
+    }
+  }
 }
 
 /// The tasks of one framework that go by one name.
