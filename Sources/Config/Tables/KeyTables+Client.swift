@@ -45,7 +45,9 @@ extension KeyTables {
       Key(
         "idleTimeMs", \.idleTimeMilliseconds, .milliseconds, unit: "ms",
         "A connection above `minSize` without a request for so long is closed; none: as `clientSession.idleTimeMs`."),
-      Key("maxWaiters", \.maxWaiters, .integer(0...1_000_000), "Requests which may wait; beyond: `pick.overload`."),
+      Key(
+        "maxWaiters", \.maxWaiters, .integer(0...1_000_000),
+        "Requests which may wait when no more connections may be opened; beyond: `pick.overload`."),
     ],
     finish: { pool, _, trail, decoding in
       if let most = pool.maxSize, most < pool.minSize {

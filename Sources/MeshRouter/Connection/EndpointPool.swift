@@ -11,9 +11,9 @@ final class EndpointPool {
   /// Connecting, idle and busy ones together.
   private(set) var openCount = 0
   /// Requests waiting because the pool may open no more; bounded by `maxWaiters`.
-  private var waiters: [Exchange] = []
+  private var waiters = WaitQueue()
   private(set) var isClosed = false
-  /// Of an endpoint that speaks HTTP/2.
+  /// Of an endpoint that speaks HTTP/2. It holds this as well, until the pool is closed.
   private var streamPool: StreamPool?
 
   var idleCount: Int { idle.count + (streamPool?.idleCount ?? 0) }
@@ -88,10 +88,7 @@ final class EndpointPool {
   /// The exchange no longer waits.
   func cancelWait(_ exchange: Exchange) {
     if streamPool?.cancelWait(exchange) == true { return }
-    if let index = waiters.firstIndex(where: { $0 === exchange }) {
-      waiters.remove(at: index)
-      client.stats.waiterServed()
-    }
+    if waiters.remove(exchange) { client.stats.waiterServed() }
   }
 
   /// A connection has served its exchange and can serve another.
@@ -148,6 +145,9 @@ final class EndpointPool {
     }
   }
 
+  /// The closed pool has no more use for its streams; those that are open go on.
+  func streamsEnded() { streamPool = nil }
+
   /// Closes what is idle; busy connections close when they come back. Waiters are told that there is no endpoint.
   func close() {
     isClosed = true
@@ -157,9 +157,7 @@ final class EndpointPool {
       connection.retire()
     }
     idle.removeAll()
-    let left = waiters
-    waiters.removeAll()
-    for exchange in left {
+    for exchange in waiters.removeAll() {
       client.stats.waiterServed()
       exchange.connectFailed(.pickNoEndpoints)
     }

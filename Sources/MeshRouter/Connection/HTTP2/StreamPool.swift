@@ -7,12 +7,13 @@ import Telemetry
 /// it; another is opened when it does not.
 final class StreamPool: TimerOwner {
   let client: Client
-  private unowned(unsafe) let pool: EndpointPool
+  /// Owns this until it is closed. Connections that still have streams then outlive its place in its client.
+  private let pool: EndpointPool
   private let worker: Worker
   private var connections: [HTTP2ClientConnection] = []
   /// The connection being made; one at a time, however many wait.
   private var connector: ClientConnection?
-  private var waiters: [Exchange] = []
+  private var waiters = WaitQueue()
   private var isServingDue = false
   /// The endpoint has agreed to HTTP/2, or is configured to speak it.
   private(set) var isKnown: Bool
@@ -33,7 +34,7 @@ final class StreamPool: TimerOwner {
     if waiters.isEmpty, let connection = connection(for: exchange) {
       return .stream(connection.stream(for: exchange))
     }
-    guard waiters.count < client.configuration.pool.maxWaiters else {
+    guard waiters.count < waitersMax else {
       client.stats.tooManyWaiters()
       return .overload
     }
@@ -49,12 +50,27 @@ final class StreamPool: TimerOwner {
     return nil
   }
 
+  /// Exchanges that wait while a connection is made, per endpoint and worker; beyond: `pick.overload`.
+  private static let connectingWaitersMax = 16_384
+
+  /// `maxWaiters` is for a pool that may open no more. While it may, those who wait do so for a moment, and one more
+  /// connection serves very many: a burst of requests must not fail for having come at once.
+  private var waitersMax: Int {
+    let configured = client.configuration.pool.maxWaiters
+    return isFull ? configured : max(configured, Self.connectingWaitersMax)
+  }
+
+  private var isFull: Bool {
+    guard connector == nil, !connections.isEmpty, let max = client.configuration.pool.maxSize else { return false }
+    return pool.openCount >= max
+  }
+
   /// Not nil if a connection was needed and could not even be begun.
   private func openIfNeeded(for exchange: Exchange) -> Reason? {
-    guard connector == nil, !pool.isClosed else { return nil }
+    guard connector == nil else { return nil }
     // It waits for the settings of one that is there.
     if exchange.upgradeWanted, connections.contains(where: \.isNew) { return nil }
-    if let max = client.configuration.pool.maxSize, pool.openCount >= max, !connections.isEmpty { return nil }
+    if isFull { return nil }
     do {
       let connection = try ClientConnection(pool: pool, worker: worker)
       pool.connectionOpened()
@@ -91,7 +107,6 @@ final class StreamPool: TimerOwner {
         client.stats.waiterQueued()
       }
     }
-    if pool.isClosed { return connection.retire() }
     serve()
   }
 
@@ -104,12 +119,11 @@ final class StreamPool: TimerOwner {
   }
 
   private func failAll(_ reason: Reason, detail: String? = nil) {
-    let left = waiters
-    waiters.removeAll()
-    for exchange in left {
+    for exchange in waiters.removeAll() {
       client.stats.waiterServed()
       exchange.connectFailed(reason, detail: detail)
     }
+    endIfClosed()
   }
 
   /// The connection takes no new streams any more.
@@ -139,22 +153,23 @@ final class StreamPool: TimerOwner {
 
   private func serve() {
     while !waiters.isEmpty {
-      let first = waiters[0]
+      let first = waiters.first()
       guard let connection = connection(for: first) else {
         if let failure = openIfNeeded(for: first), connections.isEmpty { failAll(failure) }
-        return
+        return endIfClosed()
       }
       let exchange = waiters.removeFirst()
       client.stats.waiterServed()
       exchange.connected(connection.stream(for: exchange), reused: true)
     }
+    endIfClosed()
   }
 
   /// True if the exchange waited here.
   func cancelWait(_ exchange: Exchange) -> Bool {
-    guard let index = waiters.firstIndex(where: { $0 === exchange }) else { return false }
-    waiters.remove(at: index)
+    guard waiters.remove(exchange) else { return false }
     client.stats.waiterServed()
+    endIfClosed()
     return true
   }
 
@@ -167,9 +182,13 @@ final class StreamPool: TimerOwner {
     }
   }
 
-  /// Connections close behind their last stream. Waiters are told that there is no endpoint.
-  func close() {
+  /// Connections close behind their last stream. Those who wait already are served before that: a change of names must
+  /// not fail the requests that came before it.
+  func close() { endIfClosed() }
+
+  private func endIfClosed() {
+    guard pool.isClosed, waiters.isEmpty else { return }
     for connection in connections { connection.retire() }
-    failAll(.pickNoEndpoints)
+    pool.streamsEnded()
   }
 }
