@@ -16,6 +16,10 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   private var active: [ServerStream] = []
   /// Streams whose request may still wait for body bytes of the same read.
   private var unflushed: [ServerStream] = []
+  /// Requests of this read, which begin at its end: one that is reset in the same read costs nobody anything.
+  private var held: [HeldRequest] = []
+  /// The heads of `held`; pooled.
+  private var heldHeads: ByteBuffer?
   private var isFlushDue = false
   private var mayHaveUnread = false
   private var sawPeerClosed = false
@@ -33,6 +37,16 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     case final
   }
 
+  private struct HeldRequest {
+    /// Nil if it has begun or is gone.
+    var stream: ServerStream?
+    /// Of its head in `heldHeads`.
+    var range: Range<Int>
+    var endStream: Bool
+  }
+
+  /// Beyond so many bytes, requests do not wait for the end of the read.
+  private static let heldBytesMax = 65_536
   /// Between the notice and the last word of a graceful end: longer than most round trips.
   private static let noticeMilliseconds: UInt64 = 500
   /// For the last frames to get out, and for the caller to close behind them.
@@ -153,6 +167,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     lastMoved = loop.now
     // A failure has its GOAWAY in the output; `flush` closes behind it.
     if session.receive(bytes, now: loop.now) != nil { failed() }
+    if !held.isEmpty { if session.failure == nil { beginHeld() } else { dropHeld() } }
     if !unflushed.isEmpty {
       for stream in unflushed { stream.exchange?.flushRequest() }
       unflushed.removeAll(keepingCapacity: true)
@@ -178,12 +193,46 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
     let stream = owner(stream)
     server.stats.streamOpened()
+    let heads = heldHeads ?? worker.takeBuffer()
+    heldHeads = heads
+    stream.heldIndex = held.count
+    let start = heads.count
+    heads.append(text)
+    held.append(HeldRequest(stream: stream, range: start..<heads.count, endStream: endStream))
+    if heads.count > Self.heldBytesMax { beginHeld() }
+  }
+
+  private func beginHeld() {
+    for index in held.indices { beginHeld(at: index) }
+    dropHeld()
+  }
+
+  private func dropHeld() {
+    for request in held { request.stream?.heldIndex = -1 }
+    held.removeAll(keepingCapacity: true)
+    if let heldHeads { worker.giveBack(heldHeads) }
+    heldHeads = nil
+  }
+
+  private func beginHeld(at index: Int) {
+    guard let stream = held[index].stream, let heldHeads else { return }
+    held[index].stream = nil
+    stream.heldIndex = -1
+    let text = UnsafeRawBufferPointer(rebasing: heldHeads.readable[held[index].range])
     switch worker.requestHead.parse(text, limits: server.http2HeadLimits) {
     case .complete: break
     case .needMore: return refuse(stream, .decodeMalformed, status: 400, detail: "The head has no end.")
     case .failed(let error): return refuse(stream, error.reason, status: error.status, detail: "\(error)")
     }
-    begin(stream, text, endStream: endStream)
+    begin(stream, text, endStream: held[index].endStream)
+  }
+
+  /// What comes for a stream is for the exchange, which must have begun.
+  @inline(__always)
+  private func begun(_ stream: HTTP2Stream) -> ServerStream {
+    let stream = owner(stream)
+    if stream.heldIndex >= 0 { beginHeld(at: stream.heldIndex) }
+    return stream
   }
 
   private func begin(_ stream: ServerStream, _ text: UnsafeRawBufferPointer, endStream: Bool) {
@@ -197,7 +246,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   }
 
   func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
-    let stream = owner(stream)
+    let stream = begun(stream)
     let limit = session.settings.maxHeaderListBytes
     if let exchange = stream.exchange {
       return exchange.requestIsBad(.decodeTooLarge, "The trailers are longer than maxHeaderListBytes, \(limit).")
@@ -209,14 +258,14 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   }
 
   func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
-    owner(stream).received(bytes)
+    begun(stream).received(bytes)
   }
 
   func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
-    owner(stream).received(trailers: text)
+    begun(stream).received(trailers: text)
   }
 
-  func ended(_ stream: HTTP2Stream) { owner(stream).requestEnded() }
+  func ended(_ stream: HTTP2Stream) { begun(stream).requestEnded() }
 
   func outputDrained(_ stream: HTTP2Stream) {
     owner(stream).exchange?.responseOutputDrained()
@@ -227,6 +276,10 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     server.stats.streamClosed()
     if code != .noError && isOpen { server.stats.streamReset(code: code.rawValue, isLocal: stream.isReset) }
     stream.dropInbox()
+    if stream.heldIndex >= 0 {
+      held[stream.heldIndex].stream = nil
+      stream.heldIndex = -1
+    }
     if let exchange = stream.exchange {
       leave(stream)
       exchange.callerGone()

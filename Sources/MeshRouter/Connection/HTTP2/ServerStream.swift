@@ -9,6 +9,8 @@ final class ServerStream: HTTP2Stream {
   var exchange: Exchange?
   /// Place in the connection's list of streams with an exchange.
   var position = 0
+  /// Place among the requests that begin at the end of the read; -1 if it is not there.
+  var heldIndex = -1
   /// Body bytes that came before the exchange could take them; at most the stream's window. Pooled.
   private var inbox: ByteBuffer?
   private var trailerLines: ByteBuffer?
