@@ -69,7 +69,7 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [
         "MeshRouter", "MeshBase", "Dtab", "Balancers", "Telemetry", "HTTP", "Net", "Config", "CMeshShims",
-        "ClusterSim", "CMallocCount", argumentParser,
+        "ClusterSim", "CMallocCount", "COpenSSL", argumentParser,
       ],
       path: "Benchmarks/Runner", swiftSettings: strict),
 

@@ -15,10 +15,13 @@ struct BarFixture {
     try Harness.write(ports.map { "127.0.0.1 \($0)\n" }.joined(), to: "\(disco)/\(name)")
   }
 
-  /// One worker, so that its figures are those of a core.
-  func router(_ binary: String, dtab: String = "/svc => /#/io.l5d.fs", extra: String = "") throws -> RouterChild {
+  /// One worker, so that its figures are those of a core. `server` is put behind the server's port.
+  func router(
+    _ binary: String, client: String = "{}", dtab: String = "/svc => /#/io.l5d.fs", server: String = "",
+    extra: String = "", workers: Int = 1, core: Int? = nil
+  ) throws -> RouterChild {
     let configuration = """
-      workers: 1
+      workers: \(workers)
       admin: {port: ADMIN_PORT}
       namers: [{kind: io.l5d.fs, rootDir: \(disco)}]
       dtabStore: {kind: io.l5d.dir, directory: \(folder)/dtabs}
@@ -26,10 +29,11 @@ struct BarFixture {
       - protocol: http
         dtab: \(dtab)
         bindingCache: {paths: 20000}
-        servers: [{port: PORT}]
+        client: \(client)
+        servers: [{port: PORT\(server)}]
       \(extra)
       """
-    return try RouterChild(binary: binary, configuration: configuration, folder: folder)
+    return try RouterChild(binary: binary, configuration: configuration, folder: folder, core: core)
   }
 
   func remove() { Harness.removeFolder(folder) }

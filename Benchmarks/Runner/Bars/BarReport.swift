@@ -10,6 +10,11 @@ struct BarReport {
     record(figure, value, value <= max, "at most \(max.rounded(to: 3))", unit)
   }
 
+  /// A figure that must reach `least`.
+  mutating func check(_ figure: String, _ value: Double, least: Double, unit: String = "") {
+    record(figure, value, value >= least, "at least \(least.rounded(to: 3))", unit)
+  }
+
   mutating func check(_ figure: String, _ value: Double, equals wanted: Double) {
     record(figure, value, value == wanted, "\(wanted.rounded(to: 3)) wanted", "")
   }

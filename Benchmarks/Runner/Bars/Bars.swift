@@ -5,7 +5,10 @@ struct Bars: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What must hold of the router as a whole: each figure with PASS or FAIL.",
     discussion: "Runs the product's binary as a child and fails if any figure is out of bounds.",
-    subcommands: [Edits.self, Flap.self, Scrape.self, Why.self, Idle.self, Cluster.self, Soak.self])
+    subcommands: [
+      Edits.self, Flap.self, Scrape.self, Why.self, Idle.self, Cluster.self, Soak.self, Streams.self, Download.self, Resume.self,
+      Abuse.self,
+    ])
 
   struct Target: ParsableArguments {
     @Option(help: "The meshrouter to run; by default the one built beside this program.")
@@ -78,6 +81,60 @@ struct Bars: ParsableCommand {
     func run() throws {
       let options = SoakBar.Options(seconds: seconds, callers: callers, seed: seed, checksMemory: !anyMemory)
       try Bars.verdict(SoakBar.run(binary: target.binary, options: options))
+    }
+  }
+
+  struct Streams: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "10,000 streams of HTTP/2 at a time to a slow backend.")
+    @OptionGroup var target: Target
+    @Option(help: "How long, with each kind of backend.")
+    var seconds = 8
+    @Option(help: "Milliseconds until the backend answers.")
+    var delay = 2_000
+    func run() throws {
+      try Bars.verdict(StreamsBar.run(binary: target.binary, seconds: seconds, delayMilliseconds: delay))
+    }
+  }
+
+  struct Download: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "CPU per byte of a large body over TLS and HTTP/2, beside nghttpx.",
+      discussion: "Needs nginx-light, nghttp2-proxy and nghttp2-client, and two cores.")
+    @OptionGroup var target: Target
+    @Option(help: "Size of the body.")
+    var megabytes = 1_024
+    @Option(help: "Downloads through each, in turn.")
+    var rounds = 5
+    func run() throws {
+      try Bars.verdict(DownloadBar.run(binary: target.binary, megabytes: megabytes, rounds: rounds))
+    }
+  }
+
+  struct Resume: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Share of returning callers whose TLS session is resumed by its ticket.")
+    @OptionGroup var target: Target
+    @Option(help: "Connections with a ticket, for each version of TLS.")
+    var reconnects = 1_000
+    @Option(help: "Workers of the router, which share the keys of tickets.")
+    var workers = 4
+    func run() throws {
+      try Bars.verdict(ResumeBar.run(binary: target.binary, reconnects: reconnects, workers: workers))
+    }
+  }
+
+  struct Abuse: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "p99 of well-behaved callers of HTTP/2 while one connection floods the router, against none.")
+    @OptionGroup var target: Target
+    @Option(help: "Pairs of slices with and without the flood, for each kind of flood.")
+    var pairs = 9
+    @Option(help: "Milliseconds of a slice.")
+    var slice = 1_000
+    @Option(help: "Only floods whose name starts so, such as PING.")
+    var only = ""
+    func run() throws {
+      try Bars.verdict(AbuseBar.run(binary: target.binary, pairs: pairs, milliseconds: slice, only: only))
     }
   }
 

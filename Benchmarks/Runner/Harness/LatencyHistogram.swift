@@ -17,6 +17,9 @@ final class LatencyHistogram: @unchecked Sendable {
     mesh_word_add(words + Int(min(nanoseconds / 1_000, UInt64(Self.bucketCount - 1))), 1)
   }
 
+  /// While nobody records.
+  func reset() { words.update(repeating: 0, count: Self.bucketCount) }
+
   var count: UInt64 { (0..<Self.bucketCount).reduce(0) { $0 + mesh_word_load(words + $1) } }
 
   /// Milliseconds that a share (0 to 1) of the requests stayed below.

@@ -14,7 +14,8 @@ final class RouterChild {
   /// - Parameters:
   ///   - binary: the `meshrouter` to run.
   ///   - configuration: YAML; `PORT` and `ADMIN_PORT` stand for free ports.
-  init(binary: String, configuration: String, folder: String) throws {
+  ///   - core: the one core that it may use; all by default.
+  init(binary: String, configuration: String, folder: String, core: Int? = nil) throws {
     let port = try Harness.freePort()
     var adminPort = port
     while adminPort == port { adminPort = try Harness.freePort() }
@@ -22,7 +23,7 @@ final class RouterChild {
     let file = "\(folder)/meshrouter.yaml"
     try Harness.write(text, to: file)
     let log = "\(folder)/router.log"
-    process = try Self.spawn([binary, "run", file], errors: log)
+    process = try Self.spawn(ChildProcess.pinned([binary, "run", file], to: core), errors: log)
     self.log = log
     self.port = port
     admin = AdminClient(port: adminPort)
@@ -83,6 +84,14 @@ final class RouterChild {
       thread.key.hasPrefix("worker-")
         ? sum : sum + ProcessTable.nanoseconds(process: "\(process)", thread: thread.value)
     }
+  }
+
+  /// Workers that have done more than to start.
+  var busyWorkers: Int {
+    ProcessTable.threads(of: "\(process)").filter { thread in
+      thread.key.hasPrefix("worker-")
+        && ProcessTable.nanoseconds(process: "\(process)", thread: thread.value) > 20_000_000
+    }.count
   }
 
   var residentBytes: Int { ProcessTable.residentBytes(process: process) }

@@ -1,0 +1,227 @@
+import Glibc
+import MeshBase
+import Net
+import Synchronization
+
+/// Callers of HTTP/2 by prior knowledge on a thread of their own, each with many streams at a time.
+///
+/// What goes wrong is counted as failed: a status other than 200, a reset, a connection that ends, an answer that never
+/// comes. Time to the end of each answer is recorded.
+final class H2Load: Sendable {
+  struct Plan: Sendable {
+    var port: UInt16
+    var connections = 4
+    /// Streams that each connection may have open.
+    var streams = 32
+    var host = "web"
+    /// Requests per second over all connections; `nil` for as many as the streams allow.
+    var rate: Double?
+  }
+
+  private let completedCount = Atomic<UInt64>(0)
+  private let failedCount = Atomic<UInt64>(0)
+  private let phaseIndex = Atomic<Int>(0)
+  private let stopping = Atomic<Bool>(false)
+  private let ended = Promise<Void>()
+  /// By phase, see `phase`.
+  let latencies = [LatencyHistogram(), LatencyHistogram()]
+  let firstFailure = Locked<String?>(nil)
+
+  var completed: UInt64 { completedCount.load(ordering: .relaxed) }
+  var failed: UInt64 { failedCount.load(ordering: .relaxed) }
+
+  /// 0 or 1: which histogram takes the latencies of requests that are answered from now on.
+  var phase: Int {
+    get { phaseIndex.load(ordering: .relaxed) }
+    set { phaseIndex.store(newValue, ordering: .relaxed) }
+  }
+
+  init(_ plan: Plan) throws {
+    var files: [Int32] = []
+    for _ in 0..<plan.connections {
+      guard let file = Sockets.connect(port: plan.port) else {
+        throw SystemError("connect", subject: "127.0.0.1:\(plan.port)")
+      }
+      files.append(file)
+    }
+    Thread.start(name: "h2-load") { [self, files] in
+      do {
+        let poller = try Poller()
+        var engine = Engine(plan, files, poller, self)
+        engine.run()
+      } catch {
+        fail("\(error)")
+      }
+      ended.fulfil(())
+    }
+  }
+
+  /// Sends no more, waits for the answers that are due, closes.
+  func stop() {
+    stopping.store(true, ordering: .relaxed)
+    ended.wait()
+  }
+
+  /// Returns when so many more requests have been answered or have failed.
+  func waitForCompleted(_ count: UInt64) {
+    let target = completed + failed + count
+    while completed + failed < target { usleep(500) }
+  }
+
+  private func fail(_ text: @autoclosure () -> String, count: UInt64 = 1) {
+    failedCount.add(count, ordering: .relaxed)
+    firstFailure.withLock { if $0 == nil { $0 = text() } }
+  }
+
+  private func completed(since start: UInt64) {
+    latencies[phase].record(nanoseconds: Clock.now.nanoseconds - start)
+    completedCount.add(1, ordering: .relaxed)
+  }
+
+  private struct Engine {
+    private struct Connection {
+      var file: Int32
+      var splitter = H2FrameSplitter()
+      var nextStream: UInt32 = 1
+      /// When the request of each open stream was due.
+      var open: [UInt32: UInt64] = [:]
+      var output: [UInt8] = []
+      /// Bytes of bodies since the connection's window was last moved.
+      var received: UInt32 = 0
+      var isOver = false
+    }
+
+    /// How long answers that are due may take once the load is to end.
+    private static let graceNanoseconds: UInt64 = 20_000_000_000
+    private let plan: Plan
+    private let poller: Poller
+    private unowned let results: H2Load
+    private let head: [UInt8]
+    private var connections: [Connection]
+    private var byFile: [Int32: Int] = [:]
+    private var allowance = 0.0
+    private var allowedAt = Clock.now.nanoseconds
+    private var turn = 0
+
+    init(_ plan: Plan, _ files: [Int32], _ poller: Poller, _ results: H2Load) {
+      self.plan = plan
+      self.poller = poller
+      self.results = results
+      head = H2Frames.head(plan.host)
+      connections = files.map { Connection(file: $0) }
+      for (index, file) in files.enumerated() {
+        byFile[file] = index
+        poller.add(file)
+        connections[index].output = H2Frames.preface + H2Frames.settings() + H2Frames.windowUpdate(0, 1 << 30)
+      }
+    }
+
+    mutating func run() {
+      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 262_144, alignment: 16)
+      defer { buffer.deallocate() }
+      var deadline: UInt64?
+      while true {
+        let isStopping = results.stopping.load(ordering: .relaxed)
+        if isStopping {
+          deadline = deadline ?? Clock.now.nanoseconds + Self.graceNanoseconds
+          if connections.allSatisfy(\.open.isEmpty) || Clock.now.nanoseconds > deadline ?? 0 { break }
+        } else {
+          openStreams()
+        }
+        for index in connections.indices { flush(index) }
+        var ready: [Int32] = []
+        poller.wait(milliseconds: plan.rate == nil ? 20 : 1) { file, _ in ready.append(file) }
+        for file in ready { if let index = byFile[file] { receive(index, buffer) } }
+      }
+      for connection in connections where !connection.isOver {
+        if !connection.open.isEmpty {
+          results.fail("no answer after the load ended", count: UInt64(connection.open.count))
+        }
+        close(connection.file)
+      }
+    }
+
+    private mutating func openStreams() {
+      guard let rate = plan.rate else {
+        for index in connections.indices where !connections[index].isOver {
+          while connections[index].open.count < plan.streams { open(index, Clock.now.nanoseconds) }
+        }
+        return
+      }
+      // Open loop: what the rate allows is sent whether or not answers came, while streams are free.
+      let now = Clock.now.nanoseconds
+      allowance = min(allowance + Double(now - allowedAt) * rate / 1e9, rate / 50 + 1)
+      allowedAt = now
+      while allowance >= 1 {
+        allowance -= 1
+        turn = (turn + 1) % connections.count
+        if !connections[turn].isOver, connections[turn].open.count < plan.streams { open(turn, now) }
+      }
+    }
+
+    private mutating func open(_ index: Int, _ now: UInt64) {
+      let stream = connections[index].nextStream
+      connections[index].nextStream += 2
+      connections[index].open[stream] = now
+      connections[index].output += H2Frames.frame(1, 5, stream, head)
+    }
+
+    private mutating func flush(_ index: Int) {
+      guard !connections[index].output.isEmpty, !connections[index].isOver else { return }
+      let sent = connections[index].output.withUnsafeBytes { Socket.send(connections[index].file, $0) }
+      if sent > 0 { connections[index].output.removeFirst(sent) }
+    }
+
+    private mutating func receive(_ index: Int, _ buffer: UnsafeMutableRawBufferPointer) {
+      let count = recv(connections[index].file, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+      if count < 0 && errno == EAGAIN { return }
+      guard count > 0 else { return over(index, count == 0 ? "closed by the router" : "reset") }
+      var splitter = connections[index].splitter
+      connections[index].splitter = H2FrameSplitter()
+      splitter.feed(UnsafeRawBufferPointer(rebasing: buffer[..<count])) { take(index, $0, $1, $2, $3) }
+      connections[index].splitter = splitter
+    }
+
+    private mutating func take(
+      _ index: Int, _ type: UInt8, _ flags: UInt8, _ stream: UInt32, _ payload: UnsafeRawBufferPointer
+    ) {
+      switch type {
+      case 0, 1:
+        if type == 0 {
+          connections[index].received += UInt32(payload.count)
+          if connections[index].received > 1 << 20 {
+            connections[index].output += H2Frames.windowUpdate(0, connections[index].received)
+            connections[index].received = 0
+          }
+        } else if payload.first != 0x88, connections[index].open[stream] != nil {
+          // `:status: 200` is the static table's entry 8.
+          connections[index].open[stream] = nil
+          let bytes = payload.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
+          return results.fail("a head that is not 88, for status 200, but \(bytes)")
+        }
+        if flags & 1 != 0, let start = connections[index].open.removeValue(forKey: stream) {
+          results.completed(since: start)
+        }
+      case 3:
+        if connections[index].open.removeValue(forKey: stream) != nil {
+          results.fail("stream \(stream) was reset with code \(H2Frames.number(payload, 0))")
+        }
+      case 4 where flags & 1 == 0: connections[index].output += H2Frames.settingsAcknowledgement
+      case 6 where flags & 1 == 0: connections[index].output += H2Frames.frame(6, 1, 0, Array(payload))
+      case 7: over(index, "GOAWAY with code \(H2Frames.number(payload, 4))")
+      default: break
+      }
+    }
+
+    private mutating func over(_ index: Int, _ text: String) {
+      guard !connections[index].isOver else { return }
+      connections[index].isOver = true
+      if !results.stopping.load(ordering: .relaxed) || !connections[index].open.isEmpty {
+        results.fail(text, count: max(1, UInt64(connections[index].open.count)))
+      }
+      connections[index].open = [:]
+      byFile[connections[index].file] = nil
+      close(connections[index].file)
+    }
+  }
+}
