@@ -6,7 +6,8 @@ struct Bars: ParsableCommand {
     abstract: "What must hold of the router as a whole: each figure with PASS or FAIL.",
     discussion: "Runs the product's binary as a child and fails if any figure is out of bounds.",
     subcommands: [
-      Edits.self, Flap.self, Scrape.self, Why.self, Idle.self, Cluster.self, Soak.self, Streams.self, Download.self, Resume.self,
+      Edits.self, Flap.self, Scrape.self, Why.self, Idle.self, Cluster.self, Soak.self, Streams.self, Download.self,
+      Resume.self,
       Abuse.self,
     ])
 
