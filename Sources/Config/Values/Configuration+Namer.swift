@@ -14,6 +14,7 @@ extension Configuration {
       case mesos(Mesos)
       case vip(Vip)
       case mesosDns(MesosDns)
+      case marathon(Marathon)
     }
 
     public init(prefix: String, kind: Kind, transformers: [Transformer] = []) {

@@ -52,38 +52,8 @@ struct MesosAssembly {
         mesos.masters.compactMap { ClusterHost($0, defaultPort: 5_050, isSecure: isSecure) })
     }
     return MesosCluster(
-      source: source, resolver: resolver, security: try mesos.tls.flatMap(security),
-      credentials: try credentials(mesos.auth), options: options)
-  }
-}
-
-extension MesosAssembly {
-  /// `nil`: the block is switched off.
-  private static func security(_ tls: Configuration.ClusterTLS) throws -> ClusterClient.Security? {
-    guard tls.enabled else { return nil }
-    var same = Configuration.ClientTLS()
-    same.trustCertsBundle = tls.trustCertsBundle
-    same.trustCerts = tls.trustCerts
-    same.disableValidation = tls.disableValidation
-    same.clientAuth = tls.clientAuth
-    same.protocols = tls.protocols
-    same.ciphers = tls.ciphers
-    return ClusterClient.Security(
-      try TLSClientContext(TLSAssembly.options(same, applications: [])), expectedName: tls.commonName)
-  }
-
-  private static func credentials(_ auth: Configuration.ClusterAuth?) throws -> ClusterCredentials {
-    if let user = auth?.user { return .basic(user: user, password: auth?.password ?? "") }
-    if let token = auth?.token { return .bearer(token) }
-    if let file = auth?.tokenFile { return .bearerFile(file) }
-    if let file = auth?.serviceAccountFile {
-      return .serviceAccount(try ServiceAccount(json: try FileSystem.read(file, limit: 1 << 20)))
-    }
-    guard auth == nil, let account = Host.environment("DCOS_SERVICE_ACCOUNT_CREDENTIAL"), !account.isEmpty else {
-      return .none
-    }
-    let json = account.hasPrefix("{") ? Array(account.utf8) : try FileSystem.read(account, limit: 1 << 20)
-    return .serviceAccount(try ServiceAccount(json: json))
+      source: source, resolver: resolver, security: try mesos.tls.flatMap(NamerAssembly.security),
+      credentials: try NamerAssembly.credentials(mesos.auth), options: options)
   }
 }
 

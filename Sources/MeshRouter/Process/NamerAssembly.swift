@@ -42,6 +42,7 @@ enum NamerAssembly {
       }
       namer = StaticNamer(prefix: prefix, names: names, resolver: resolver)
     case .mesos, .vip, .mesosDns: namer = try mesos.namer(configuration, at: prefix)
+    case .marathon(let marathon): namer = try self.marathon(marathon, prefix, resolver)
     }
     let transformers = try configuration.transformers.map(transformer)
     return transformers.isEmpty ? namer : TransformedNamer(namer, transformers: transformers)

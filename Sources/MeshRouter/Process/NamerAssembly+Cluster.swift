@@ -1,0 +1,91 @@
+import Config
+import Dtab
+import MeshBase
+import Namers
+import Net
+
+/// What the namers of cluster managers share.
+extension NamerAssembly {
+  static func marathon(_ marathon: Configuration.Marathon, _ prefix: Path, _ resolver: Resolver) throws -> MarathonNamer
+  {
+    var options = MarathonOptions()
+    options.mode =
+      switch marathon.mode {
+      case .lazy: .lazy
+      case .eager: .eager
+      case .poll: .poll
+      }
+    options.health =
+      switch marathon.healthPolicy {
+      case .off: .off
+      case .fresh: .fresh
+      case .strict: .strict
+      case .any: .any
+      }
+    options.uriPrefix = marathon.uriPrefix
+    options.pollMilliseconds = UInt64(marathon.ttlMilliseconds)
+    options.jitterMilliseconds = UInt64(marathon.jitterMilliseconds)
+    options.silenceMilliseconds = UInt64(marathon.eventSilenceMilliseconds)
+    let isSecure = marathon.tls?.enabled == true
+    var clientOptions = ClusterClient.Options()
+    let source: any LeaderSource
+    if let destination = marathon.destination {
+      source = NamedHosts(try Path(parsing: destination), isSecure: isSecure)
+      clientOptions.hostField = marathon.host
+    } else {
+      source = try hosts(
+        marathon.hosts.isEmpty ? ["\(marathon.host):\(marathon.port)"] : marathon.hosts, defaultPort: 80,
+        isSecure: isSecure)
+    }
+    let client = ClusterClient(
+      source: source, resolver: resolver, security: try marathon.tls.flatMap(security),
+      credentials: try credentials(marathon.auth, environment: "MARATHON_HTTP_AUTH_CREDENTIAL"),
+      options: clientOptions)
+    return MarathonNamer(prefix: prefix, client: client, options: options, resolver: resolver)
+  }
+
+  static func hosts(_ texts: [String], defaultPort: UInt16, isSecure: Bool) throws -> FixedHosts {
+    FixedHosts(
+      try texts.map { text in
+        guard let host = ClusterHost(text, defaultPort: defaultPort, isSecure: isSecure) else {
+          throw ClusterError(.noHosts, "\"\(text)\" is not a host with a port: write for example m1.example:8080")
+        }
+        return host
+      })
+  }
+
+  /// `nil`: the block is switched off.
+  static func security(_ tls: Configuration.ClusterTLS) throws -> ClusterClient.Security? {
+    guard tls.enabled else { return nil }
+    var same = Configuration.ClientTLS()
+    same.trustCertsBundle = tls.trustCertsBundle
+    same.trustCerts = tls.trustCerts
+    same.disableValidation = tls.disableValidation
+    same.clientAuth = tls.clientAuth
+    same.protocols = tls.protocols
+    same.ciphers = tls.ciphers
+    return ClusterClient.Security(
+      try TLSClientContext(TLSAssembly.options(same, applications: [])), expectedName: tls.commonName)
+  }
+
+  /// - Parameter environment: a variable with `user:password`, for where the configuration says nothing.
+  static func credentials(_ auth: Configuration.ClusterAuth?, environment: String? = nil) throws -> ClusterCredentials {
+    if let auth {
+      if let user = auth.user { return .basic(user: user, password: auth.password ?? "") }
+      if let token = auth.token { return .bearer(token) }
+      if let file = auth.tokenFile { return .bearerFile(file) }
+      if let file = auth.serviceAccountFile {
+        return .serviceAccount(try ServiceAccount(json: try FileSystem.read(file, limit: 1 << 20)))
+      }
+      return .none
+    }
+    if let account = Host.environment("DCOS_SERVICE_ACCOUNT_CREDENTIAL"), !account.isEmpty {
+      let json = account.hasPrefix("{") ? Array(account.utf8) : try FileSystem.read(account, limit: 1 << 20)
+      return .serviceAccount(try ServiceAccount(json: json))
+    }
+    if let environment, let pair = Host.environment(environment), let colon = pair.firstIndex(of: ":") {
+      return .basic(user: String(pair[..<colon]), password: String(pair[pair.index(after: colon)...]))
+    }
+    return .none
+  }
+}
