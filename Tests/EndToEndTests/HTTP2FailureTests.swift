@@ -273,6 +273,21 @@ struct HTTP2FailureTests {
     #expect(answer.bodyText == "abhello" && answer.isComplete && answer.trailers == "x-end: 1\r\n")
   }
 
+  @Test("a request that fails at once, with its body in the same read: an answer, and the next one")
+  func failsAmidRead() throws {
+    let router = Pairing(caller: .h2, backend: .h1).router
+    let caller = try HTTP2Peer(connectingTo: router.port)
+    defer { caller.close() }
+    #expect(caller.get("nowhere").status == 502)
+    for _ in 0..<50 {
+      let post = caller.request("nowhere", "POST", end: false)
+      post.send("body")
+      post.end()
+      #expect(post.gone().status == 502)
+    }
+    #expect(router.isRunning)
+  }
+
   // MARK: Sizes
 
   @Test("a header list over the limit is answered with 431, whether as a head or as trailers")

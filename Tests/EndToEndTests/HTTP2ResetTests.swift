@@ -64,7 +64,7 @@ extension LoadTests {
         stream.answer(head(2), "ok")
       case "early":
         stream.answer(head(2), "ok")
-        stream.reset(.noError)
+        stream.stopInput()
       case "cut":
         stream.respond(head(100))
         stream.send("cut")

@@ -84,6 +84,8 @@ final class HTTP2Peer: @unchecked Sendable {
       }
     }
     func reset(_ code: HTTP2ErrorCode) { peer.act { $0.reset(self, code: code) } }
+    /// Behind the whole answer the caller is told to send no more (RFC 9113 §8.1); `reset` would take back what waits.
+    func stopInput() { peer.act { $0.stopInput(self) } }
 
     /// The head of a response, HTTP/1.1 text with its blank line.
     func respond(_ head: String, end: Bool = false) {

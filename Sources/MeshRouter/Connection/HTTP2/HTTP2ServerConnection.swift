@@ -251,8 +251,11 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     if let exchange = stream.exchange {
       return exchange.requestIsBad(.decodeTooLarge, "The trailers are longer than maxHeaderListBytes, \(limit).")
     }
-    // Trailers of a request that is answered already.
-    if stream.responded { return session.reset(stream, code: .cancel) }
+    // Trailers of a request that is answered already: the answer, which may still wait here, stands.
+    if stream.responded {
+      if !endStream { session.reset(stream, code: .cancel) }
+      return
+    }
     server.stats.streamOpened()
     refuse(stream, .decodeTooLarge, status: 431, detail: "The head is longer than maxHeaderListBytes, \(limit).")
   }

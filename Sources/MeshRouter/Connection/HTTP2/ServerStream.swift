@@ -25,8 +25,9 @@ final class ServerStream: HTTP2Stream {
       pass(bytes, to: exchange)
       giveCredit(exchange)
     } else if exchange == nil {
-      // The answer is out already; nobody wants the rest.
-      withSession { $0.consumed(self, bytes.count) }
+      // The answer is out already; nobody wants the rest. It may have come while these bytes began the exchange, and
+      // then they are given back with all others.
+      withSession { $0.consumed(self, unconsumedBytes) }
     } else {
       let buffer = inbox ?? connection { $0.worker.takeBuffer() }
       buffer?.append(bytes)
