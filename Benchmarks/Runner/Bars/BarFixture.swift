@@ -36,6 +36,15 @@ struct BarFixture {
     return try RouterChild(binary: binary, configuration: configuration, folder: folder, core: core)
   }
 
+  /// Makes a certificate; the lines of a server's configuration that show it.
+  func tls() throws -> String {
+    try Harness.run(
+      "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+      "-subj",
+      "/CN=web", "-keyout", "\(folder)/key.pem", "-out", "\(folder)/certificate.pem")
+    return "tls: {certPath: \(folder)/certificate.pem, keyPath: \(folder)/key.pem, rejectMisdirected: false}"
+  }
+
   func remove() { Harness.removeFolder(folder) }
 
   static func get(host: String) -> [UInt8] { Array("GET /a HTTP/1.1\r\nHost: \(host)\r\nAccept: */*\r\n\r\n".utf8) }

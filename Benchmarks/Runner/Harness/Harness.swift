@@ -28,7 +28,7 @@ enum Harness {
   }
 
   static func removeFolder(_ path: String) {
-    for entry in ProcessTable.list(path) {
+    for entry in (try? FileSystem.list(path)) ?? [] {
       // What is no file is a folder.
       if unlink("\(path)/\(entry)") != 0 { removeFolder("\(path)/\(entry)") }
     }
@@ -63,6 +63,22 @@ enum Harness {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// Runs a command of the operating system to its end; throws if it fails.
+  static func run(_ arguments: String...) throws {
+    var vector = arguments.map { strdup($0) } + [nil]
+    defer { for case let pointer? in vector { free(pointer) } }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    var id: pid_t = 0
+    var status: Int32 = 0
+    let code = posix_spawnp(&id, arguments[0], &actions, nil, &vector, environ)
+    guard code == 0, waitpid(id, &status, 0) == id, status == 0 else {
+      throw Failure("\(arguments.joined(separator: " ")): status \(status)")
+    }
+  }
+
   static func sleep(milliseconds: Int) { usleep(useconds_t(milliseconds) * 1_000) }
 
   /// A TCP port that nobody listens on at this moment.
@@ -86,24 +102,11 @@ enum ProcessTable {
   /// Kernel ids of the threads of a process, by name.
   static func threads(of process: String = "self") -> [String: Int32] {
     var result: [String: Int32] = [:]
-    for entry in list("/proc/\(process)/task") {
+    for entry in (try? FileSystem.list("/proc/\(process)/task")) ?? [] {
       guard let id = Int32(entry), let name = Harness.read("/proc/\(process)/task/\(entry)/comm") else { continue }
       result[String(name.prefix { $0 != "\n" })] = id
     }
     return result
-  }
-
-  static func list(_ folder: String) -> [String] {
-    guard let directory = opendir(folder) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names
   }
 
   /// CPU time of a thread in nanoseconds.
@@ -114,7 +117,7 @@ enum ProcessTable {
 
   /// CPU time of a process in nanoseconds; threads that have ended are left out.
   static func nanoseconds(process: Int32) -> UInt64 {
-    list("/proc/\(process)/task").reduce(0) { sum, thread in
+    ((try? FileSystem.list("/proc/\(process)/task")) ?? []).reduce(0) { sum, thread in
       sum + (Int32(thread).map { nanoseconds(process: "\(process)", thread: $0) } ?? 0)
     }
   }
@@ -128,5 +131,5 @@ enum ProcessTable {
     return 0
   }
 
-  static func openFiles(process: Int32) -> Int { list("/proc/\(process)/fd").count }
+  static func openFiles(process: Int32) -> Int { (try? FileSystem.list("/proc/\(process)/fd"))?.count ?? 0 }
 }
