@@ -18,7 +18,9 @@ extension AdminServer {
       return .json { $0.array(ids) { $0.element($1) } }
     }
     return [
-      AdminRoute("/delegator.json", "how a name is bound: ?path=/svc/web [&router=] [&dtab=]", .diagnostics, delegator),
+      AdminRoute(
+        "/delegator.json", "how a name is bound: ?path=/svc/web [&router=] [&dtab=] [&caller=]", .diagnostics, delegator
+      ),
       AdminRoute("/api/1/delegate", "the same", .diagnostics, delegator),
       AdminRoute("/api/1/delegate/{namespace}", "the same for a namespace", .diagnostics, delegator),
       AdminRoute("/api/1/bind/{namespace}", "the bound tree: ?path= [&dtab=] [&watch]", .diagnostics, bind),
@@ -185,7 +187,7 @@ extension AdminServer {
     if let router = call.query["router"] { _ = try await table(router: router, namespace: nil) }
     let query = AdminWhyQuery(
       url: url, method: call.query["method"] ?? "GET", headers: headers, router: call.query["router"],
-      dtab: call.query["dtab"])
+      dtab: call.query["dtab"], caller: call.query["caller"])
     guard let why = await source.why(query) else {
       throw AdminFailure(400, "\"\(url)\" is not an http URL: write it as http://web/path, or as the host alone")
     }

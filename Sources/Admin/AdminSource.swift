@@ -150,6 +150,8 @@ public struct AdminWhyQuery: Sendable {
   public var router: String?
   /// Entries for this request alone.
   public var dtab: String?
+  /// The name in the caller's certificate; `nil`: it shows none.
+  public var caller: String?
 }
 
 public struct AdminWhy: Sendable {

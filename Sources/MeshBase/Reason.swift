@@ -24,6 +24,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case connectTimeout = "connect.timeout"
   case connectUnreachable = "connect.unreachable"
   case connectNoDescriptors = "connect.no_fds"
+  case connectNoTunnel = "connect.no_tunnel"
   case tlsFailed = "tls.failed"
   case tlsClosed = "tls.closed"
   case tlsTimeout = "tls.timeout"
@@ -57,7 +58,9 @@ extension Reason {
     case .relayResetByClient, .relayTooSlowReader: 499
     case .decodeUnsupported: 501
     case .bindNeg, .bindFail, .bindNamerError, .bindTooDeep, .bindTooManyNodes: 502
-    case .connectRefused, .connectUnreachable, .tlsFailed, .tlsClosed, .relayResetByServer, .relayBadResponse: 502
+    case .connectRefused, .connectUnreachable, .connectNoTunnel, .tlsFailed, .tlsClosed, .relayResetByServer,
+      .relayBadResponse:
+      502
     case .bindTimeout, .pickNoEndpoints, .pickOverload, .connectNoDescriptors, .relayRefused, .serverDraining,
       .serverMaxConnections:
       503
@@ -72,7 +75,7 @@ extension Reason {
       .caller
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints: .cluster
     case .pickOverload, .connectNoDescriptors, .serverDraining, .serverMaxConnections, .loopViaLimit: .router
-    case .connectRefused, .connectTimeout, .connectUnreachable, .tlsFailed, .tlsClosed, .tlsTimeout,
+    case .connectRefused, .connectTimeout, .connectUnreachable, .connectNoTunnel, .tlsFailed, .tlsClosed, .tlsTimeout,
       .relayResetByServer, .relayRefused, .relayBadResponse, .relayIdleTimeout, .outcomeAttemptTimeout,
       .outcomeTotalTimeout:
       .backend
@@ -84,8 +87,8 @@ extension Reason {
   public var neverProcessed: Bool {
     switch self {
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints,
-      .pickOverload, .connectRefused, .connectTimeout, .connectUnreachable, .connectNoDescriptors, .tlsFailed,
-      .tlsClosed, .tlsTimeout, .relayRefused, .serverDraining, .serverMaxConnections:
+      .pickOverload, .connectRefused, .connectTimeout, .connectUnreachable, .connectNoDescriptors, .connectNoTunnel,
+      .tlsFailed, .tlsClosed, .tlsTimeout, .relayRefused, .serverDraining, .serverMaxConnections:
       true
     default: false
     }
@@ -120,6 +123,8 @@ extension Reason {
     case .connectTimeout: "The endpoint did not accept the connection within the connect time-out."
     case .connectUnreachable: "There is no route to the endpoint's address."
     case .connectNoDescriptors: "The router has no file descriptors left to connect with."
+    case .connectNoTunnel:
+      "The request is a WebSocket, and the endpoint, which speaks HTTP/2, takes none there (extended CONNECT, RFC 8441)."
     case .tlsFailed: "The endpoint and the router did not agree on TLS; the answer's body says why."
     case .tlsClosed: "The endpoint closed the connection during the TLS handshake."
     case .tlsTimeout: "The TLS handshake with the endpoint did not end within the connect time-out."
@@ -163,6 +168,7 @@ extension Reason {
       [
         "Make a connection that asks for the request's host by SNI: curl https://HOST:PORT --connect-to ::ROUTER:PORT",
         "Or add the host to the certificate's names; the answer's body has both.",
+        "`rejectMisdirected: false` in the server's `tls` serves such requests.",
       ]
     case .bindNeg:
       ["meshrouter why URL shows each step and near names.", "Add the service to the namer, or an entry to the dtab."]
@@ -187,6 +193,11 @@ extension Reason {
       ]
     case .connectTimeout: ["Look for a firewall or an overloaded host.", "Raise `client.connectTimeoutMs`."]
     case .connectNoDescriptors: ["Raise the limit: `ulimit -n 65536`, or LimitNOFILE= in the unit."]
+    case .connectNoTunnel:
+      [
+        "Set `client.protocol` to `auto` or `h1`: WebSockets then go by HTTP/1.",
+        "Or let the endpoint announce SETTINGS_ENABLE_CONNECT_PROTOCOL.",
+      ]
     case .tlsFailed, .tlsClosed:
       [
         "Compare what the endpoint shows with `client.tls`: openssl s_client -connect HOST:PORT -servername NAME",

@@ -14,6 +14,7 @@ struct WhyCommand: ParsableCommand {
       meshrouter why http://web/
       meshrouter why http://web/ --dtab '/svc/web => /#/io.l5d.fs/web-v2'
       meshrouter why http://web/ --config dtabs/http.yaml
+      meshrouter why http://web/ --caller spiffe://mesh/ns/shop
       """)
 
   enum Output: String, CaseIterable, ExpressibleByArgument { case text, json }
@@ -29,6 +30,9 @@ struct WhyCommand: ParsableCommand {
 
   @Option(help: "Entries that hold for this request alone, as a caller would send them in l5d-dtab.")
   var dtab: String?
+
+  @Option(help: "The name in the caller's certificate, a URI or a DNS name; without it the caller shows none.")
+  var caller: String?
 
   @Option(help: "The router's label; by default the first one.")
   var router: String?
@@ -68,6 +72,7 @@ struct WhyCommand: ParsableCommand {
     }
     request.dtab = dtab
     request.router = router
+    request.caller = caller
     let question = request
     guard let report = try ControlActor.runBlocking({ try await RouterProcess.why(question, offline: configuration) })
     else {
@@ -84,6 +89,7 @@ struct WhyCommand: ParsableCommand {
     for (name, value) in try headers() { query.append(("header", "\(name): \(value)")) }
     if let dtab { query.append(("dtab", dtab)) }
     if let router { query.append(("router", router)) }
+    if let caller { query.append(("caller", caller)) }
     let path = "/api/2/why?" + query.map { "\($0.0)=\(ControlQuery.encode($0.1))" }.joined(separator: "&")
     let response = try admin.request(path, accept: output == .json ? "application/json" : "text/plain")
     Console.write(response.text.trimmedEnd + "\n")

@@ -51,7 +51,17 @@ final class ControlHTTPServerConnection {
   private func secure() async throws {
     guard let tls = server.tls, socket.tls == nil else { return }
     setDeadline(limits.requestMilliseconds)
-    try await socket.startTLS(server: tls)
+    do {
+      try await socket.startTLS(server: tls)
+    } catch let error as TLSHandshakeError where error.failure == .plainHTTP {
+      var response = ControlResponse.text(status: 400, "this port speaks TLS: use https://")
+      response.headers.set("Connection", "close")
+      if case .whole(let body) = response.body {
+        try await socket.write(Array(headBytes(response, length: body.count)) + body)
+        await linger()
+      }
+      throw End.closed
+    }
   }
 
   func refuse(status: Int = 503, _ message: String) async {

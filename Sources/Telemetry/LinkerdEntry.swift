@@ -56,6 +56,20 @@ struct LinkerdEntry<Stats: ScopeStats>: Sendable {
     Self(path, .stat(histogram, decimals: decimals), isGauge: false, isRare: false, reason: nil)
   }
 
+  /// Of HTTP/2, from the words that begin at `base`: streams that are open, and resets by whoever sent them.
+  static func streams(_ base: Int) -> [Self] {
+    let codes = 0..<HTTP2Words.codeCount
+    return [
+      gauge("stream/open_streams", base + HTTP2Words.streams),
+      Self(
+        "stream/remote_resets", .words(codes.map { base + HTTP2Words.remoteResets + $0 }), isGauge: false, isRare: true,
+        reason: nil),
+      Self(
+        "stream/local_resets", .words(codes.map { base + HTTP2Words.localResets + $0 }), isGauge: false, isRare: true,
+        reason: nil),
+    ]
+  }
+
   /// `failures` by reason.
   static func reasons(_ base: Int) -> [Self] {
     Reason.allCases.map {

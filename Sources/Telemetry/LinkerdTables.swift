@@ -16,7 +16,8 @@ extension ServerStats: ScopeStats {
       .counter("tls/failed_handshakes", Word.failedHandshakes),
       .counter("received_bytes", Word.receivedBytes),
       .counter("sent_bytes", Word.sentBytes),
-    ] + LinkerdEntry.reasons(Word.reasons) + LinkerdEntry.statuses([Word.status, Word.reasonStatus]))
+    ] + LinkerdEntry.streams(Word.http2) + LinkerdEntry.reasons(Word.reasons)
+      + LinkerdEntry.statuses([Word.status, Word.reasonStatus]))
 }
 
 extension ServiceStats: ScopeStats {
@@ -70,7 +71,8 @@ extension ClientStats: ScopeStats {
       .counter("loadbalancer/removes", from: { $0.largest(Word.removes) }),
       .counter("loadbalancer/updates", from: { $0.largest(Word.updates) }),
       .counter("loadbalancer/max_effort_exhausted", Word.panics),
-    ] + LinkerdEntry.reasons(Word.reasons) + LinkerdEntry.statuses([Word.status]))
+    ] + LinkerdEntry.streams(Word.http2) + LinkerdEntry.reasons(Word.reasons)
+      + LinkerdEntry.statuses([Word.status]))
 }
 
 extension RouterStats: ScopeStats {

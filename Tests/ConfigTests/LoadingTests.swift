@@ -1,3 +1,4 @@
+import MeshBase
 import Testing
 
 @testable import Config
@@ -51,6 +52,39 @@ struct LoadingTests {
     #expect(routers[0].client.session.keepAliveMilliseconds == 30_000)
     #expect(routers[1].client.protocol == .h1 && routers[1].client.http2.maxHeaderListBytes == 2_048)
     #expect(routers[1].client.session.keepAliveMilliseconds == nil)
+  }
+
+  @Test("HTTP/2 limits: one number for a rate and its burst; a window cannot begin above what it may grow to")
+  func http2Limits() throws {
+    let loaded = load(
+      """
+      routers:
+      - protocol: http
+        servers:
+        - initialConnectionWindowBytes: 70000
+          maxStreamWindowBytes: 131072
+          maxReceiveBufferBytes: 262144
+          http2Limits: {maxResetsPerSecond: 20, maxContinuations: 3, maxHeldHeaderBytes: 65536}
+        client: {http2Limits: {maxPingsPerSecond: 7}}
+      """)
+    #expect(loaded.lines.isEmpty)
+    let router = try #require(loaded.configuration).routers[0]
+    let server = router.servers[0].http2
+    #expect(server.initialConnectionWindowBytes == 70_000 && server.maxStreamWindowBytes == 131_072)
+    #expect(server.maxReceiveBufferBytes == 262_144)
+    #expect(server.limits.rapidResets == HTTP2Rate(burst: 100, perSecond: 20))
+    #expect(server.limits.continuationsMax == 3 && server.limits.heldHeadBytesMax == 65_536)
+    #expect(server.limits.pings == HTTP2Limits().pings)
+    #expect(router.client.http2.limits.pings == HTTP2Rate(burst: 70, perSecond: 7))
+    let bad = load(
+      """
+      routers:
+      - protocol: http
+        servers: [{initialStreamWindowBytes: 100000, maxStreamWindowBytes: 70000}]
+        client: {http2Limits: {maxResetsPerSecond: 1}}
+      """)
+    #expect(bad.lines.count == 2)
+    #expect(bad.lines.contains { $0.contains("70000 is less than initialStreamWindowBytes") })
   }
 
   @Test("a file with every section gives every value")

@@ -299,6 +299,8 @@ struct HTTP2FailureTests {
     let long = (0..<40).map { "x-long-\($0): \(String(repeating: "v", count: 1_000))\r\n" }.joined()
     let answer = caller.get(name, fields: long)
     #expect(answer.status == 431 && answer.reasonWord == "decode.too_large")
+    let head = caller.request(name, "HEAD", fields: long, end: true).gone()
+    #expect(head.status == 431 && head.bodyBytes == 0 && head.hasEnded)
     let post = caller.request(name, "POST", end: false)
     post.send("x")
     post.end(trailers: long)

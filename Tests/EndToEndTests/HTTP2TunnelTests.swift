@@ -106,10 +106,46 @@ struct HTTP2TunnelTests {
       let socket = try router.connect()
       socket.send("GET / HTTP/1.1\r\nHost: \(name)\r\n\(Self.webSocket)Sec-WebSocket-Key: \(Self.key.0)\r\n\r\n")
       let answer = try #require(socket.readResponse())
-      #expect(answer.status == 502 && answer.reasonWord == "relay.bad_response")
+      #expect(answer.status == 502 && answer.reasonWord == "connect.no_tunnel")
     }
     #expect(try router.get(name)?.bodyText == "ok")
     #expect(backend.connections.count <= 2)
+  }
+
+  @Test("with client.protocol auto, an endpoint that takes no extended CONNECT is spoken to by HTTP/1 for a WebSocket")
+  func fallsBack() throws {
+    let router = try Router(router: "client: {protocol: auto}", server: "clearContext: false")
+    var settings = HTTP2Settings()
+    settings.enableConnectProtocol = false
+    let settled = settings
+    // Speaks what its caller does.
+    let backend = Backend { connection in
+      var first = [UInt8](repeating: 0, count: 3)
+      recv(connection.socket.descriptor, &first, 3, Int32(MSG_PEEK | MSG_WAITALL))
+      if first == Array("PRI".utf8) {
+        let peer = HTTP2Peer(connection.socket, .server, settled) { $0.answer("HTTP/1.1 200 OK\r\n\r\n", "ok") }
+        _ = peer.waitForEnd(seconds: 600)
+      } else if let request = connection.request(), request["upgrade"] == "websocket" {
+        connection.socket.send(
+          "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + "Sec-WebSocket-Accept: \(Self.key.1)\r\n\r\n")
+        while let bytes = connection.socket.receiveSome() { connection.socket.send([0x3e] + bytes) }
+        connection.socket.finish()
+      }
+    }
+    let name = router.service(backend)
+    let caller = try HTTP2Peer(connectingTo: router.port).settled()
+    defer { caller.close() }
+    #expect(caller.get(name).bodyText == "ok")
+    for _ in 0..<3 {
+      let stream = caller.request(name, "GET", "/chat", fields: Self.webSocket, end: false, extended: true)
+      #expect(stream.wait { $0.hasHead }.status == 200)
+      stream.send("hello")
+      #expect(stream.wait { $0.bodyBytes == 6 }.bodyText == ">hello")
+      stream.end()
+      #expect(stream.finished().hasEnded)
+    }
+    #expect(caller.get(name).bodyText == "ok")
   }
 
   @Test("CONNECT over HTTP/2 is a tunnel, for bytes that come at once as well")

@@ -344,6 +344,15 @@ struct RefusedRequestTests {
     }
   }
 
+  @Test("a refused HEAD is answered without a body")
+  func head() throws {
+    let socket = try Router.shared.connect()
+    socket.send("HEAD / HTTP/1.1\r\nHost: echo\r\nX: \(String(repeating: "y", count: 20_000))\r\n\r\n")
+    let answer = text(socket.readToEnd())
+    #expect(answer.hasPrefix("HTTP/1.1 431 ") && answer.hasSuffix("\r\n\r\n"), "\(answer)")
+    #expect(answer.components(separatedBy: "\r\n\r\n").count == 2)
+  }
+
   @Test("a refusal can be read although megabytes are still being sent")
   func refusalDuringUpload() throws {
     let socket = try Router.shared.connect()

@@ -29,10 +29,10 @@ struct TLSServerTests {
     #expect(Tool.curl(router.port, url, ["--tls-max", "1.2", "--tlsv1.2"]).output.hasSuffix("[200 2]"))
     #expect(Tool.curl(router.port, url, ["--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"]).status == 35)
     #expect(router.output.contains("router e2e listens on https://127.0.0.1:\(router.port)"))
-    // A caller that forgets TLS costs the router nothing.
-    let plain = try router.connect()
-    plain.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n")
-    #expect(plain.awaitEnd() != .timeout)
+    // A caller that forgets TLS is told so, and costs the router nothing.
+    let plain = Tool.run("/usr/bin/curl", ["-sS", "-i", "-m", "10", "http://127.0.0.1:\(router.port)/"])
+    #expect(plain.status == 0 && plain.output.hasPrefix("HTTP/1.1 400 "))
+    #expect(plain.output.contains("This port speaks TLS: use https://"))
     #expect(Tool.curl(router.port, url).output.hasSuffix("[200 2]"))
   }
 
@@ -75,6 +75,20 @@ struct TLSServerTests {
     }
     // Without SNI there is nothing to disagree with.
     #expect(Tool.curl(router.port, "https://127.0.0.1/", ["-k"]).output.hasSuffix("[200 2]"))
+  }
+
+  @Test("what the caller speaks is told in Forwarded; rejectMisdirected: false serves what would get 421")
+  func forwardedAndMisdirected() throws {
+    let made = try Router(
+      router: "identifier: {kind: io.l5d.static, path: /echo}",
+      server: "addForwardedHeader: {by: {kind: router}, for: {kind: ip}}\ntls:\n  rejectMisdirected: false\n"
+        + Self.certificates.yaml("web").split(separator: "\n").map { "  \($0)\n" }.joined())
+    made.service("echo", ports: [Backend.echo().port(keptBy: made)])
+    for version in ["--http1.1", "--http2"] {
+      let answer = Tool.curl(made.port, "https://web.test/", [version, "-H", "Host: api.test"]).output
+      #expect(answer.contains("[200"), "\(answer)")
+      #expect(answer.contains("Forwarded: by=_e2e;for=127.0.0.1;host=\"api.test\";proto=https\r\n"), "\(answer)")
+    }
   }
 
   @Test("client certificates: required, optional and by an allow-list; endpoints are told who called, never a lie")
@@ -131,6 +145,13 @@ struct TLSServerTests {
     #expect(Tool.curl(router.port, url, files.curlIdentity("guest")).output == "guests [200 2]")
     let anonymous = Tool.curl(router.port, url).output
     #expect(anonymous.hasSuffix("[400 2]") && anonymous.contains("identify.none"))
+    func why(_ caller: String) -> String {
+      let query = "url=https://web.test/\(caller.isEmpty ? "" : "&caller=" + caller)"
+      return Tool.run("/usr/bin/curl", ["-sS", "http://127.0.0.1:\(router.adminPort)/api/2/why?\(query)"]).output
+    }
+    #expect(why("spiffe://mesh/ns/shop").contains("/#/io.l5d.fs/of/shop"))
+    #expect(why("Guest.test").contains("/#/io.l5d.fs/guests"))
+    #expect(why("").contains("identify.none"))
     for _ in 0..<100 where !router.output.contains("identify.none") { usleep(20_000) }
     #expect(router.output.contains(#""caller":"spiffe://mesh/ns/shop","method":"GET""#))
     #expect(router.output.contains(#""caller":"guest.test""#))

@@ -71,6 +71,18 @@ extension NamersTests {
       #expect(NamerRegistry(resolver: resolver()).lookup(try Path(parsing: text)).isNeg)
     }
 
+    @Test(
+      "what can only be a mistyped address fails and says so", arguments: ["127.1", "10.0.0.256", "1.2.3.4.5", "7"])
+    func mistyped(_ host: String) throws {
+      let lookup = NamerRegistry(resolver: resolver()).lookup(try Path(parsing: "/$/inet/\(host)/80"))
+      guard case .failed(let text) = lookup.state else {
+        Issue.record("\(lookup.state)")
+        return
+      }
+      #expect(text.contains(host) && text.contains("127.0.0.1"))
+      #expect(server.questions.isEmpty)
+    }
+
     @Test("an answer is asked for again when its time is over, and changes reach the endpoints")
     func changes() async {
       server.set("web.test", .a, .addresses(["10.0.0.1"]))

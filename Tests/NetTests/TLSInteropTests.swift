@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import MeshBase
+import TestSupport
 import Testing
 
 @testable import Net
@@ -16,7 +17,8 @@ import Testing
     await withCheckedContinuation { continuation in
       Thread.start(name: "run") { [files] in
         let words = arguments.split(separator: " ").map(String.init)
-        continuation.resume(returning: files.run("/usr/bin/" + program, words, input: input))
+        let result = Tool.run("/usr/bin/" + program, words, input: input, in: files.directory)
+        continuation.resume(returning: (result.status, result.output))
       }
     }
   }
@@ -53,6 +55,15 @@ import Testing
     try Data(repeating: 7, count: 900_000).write(to: URL(fileURLWithPath: files.path("upload")))
     let sent = await curl(server, "/up", version + " --data-binary @\(files.path("upload"))")
     #expect(sent == (0, "POST /up 900000\n"))
+    await server.close()
+  }
+
+  @Test("plain HTTP to a port that speaks TLS is answered in clear text")
+  @ControlActor func plainHTTP() async throws {
+    let server = try server()
+    let answer = await run("curl", "-sS -i --max-time 8 http://127.0.0.1:\(server.address!.port)/")
+    #expect(answer.0 == 0)
+    #expect(answer.1.hasPrefix("HTTP/1.1 400 ") && answer.1.contains("this port speaks TLS: use https://"))
     await server.close()
   }
 

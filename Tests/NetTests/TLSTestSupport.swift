@@ -1,76 +1,34 @@
 import Foundation
 import MeshBase
+import TestSupport
 
 @testable import Net
 
-/// Certificates made once per test run by the `openssl` command.
+/// Certificates made once per test run.
 struct TLSTestFiles: Sendable {
   static let shared = TLSTestFiles()
 
-  let directory: String
-  var ca: String { directory + "/ca.pem" }
-  var otherCA: String { directory + "/other-ca.pem" }
-  var system: TLSTrust { .files([ca]) }
+  private let folder = CertificateFolder("tls")
+  var directory: String { folder.path }
+  var ca: String { path("ca.pem") }
+  var otherCA: String { path("other-ca.pem") }
 
-  func path(_ name: String) -> String { directory + "/" + name }
+  func path(_ name: String) -> String { folder.path(name) }
 
   func files(_ name: String) -> TLSIdentityFiles {
     TLSIdentityFiles(certificate: path(name + ".pem"), key: path(name + ".key"))
   }
 
   private init() {
-    directory = NSTemporaryDirectory() + "meshrouter-tls-\(getpid())"
-    try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    for name in ["ca", "other-ca"] {
-      openssl("ecparam -name prime256v1 -genkey -noout -out \(name).key")
-      openssl("req -x509 -new -key \(name).key -subj /CN=Test-\(name) -days 10 -out \(name).pem")
-    }
-    make("web", "DNS:web.test,DNS:*.web.test,IP:127.0.0.1")
-    make("api", "DNS:api.test")
-    make("web-rsa", "DNS:web.test,DNS:*.web.test,IP:127.0.0.1", isRSA: true)
-    make("client", "URI:spiffe://mesh/ns/a,DNS:client.test")
-    make("stranger", "DNS:stranger.test", signer: "other-ca")
-    make("expired", "DNS:web.test", days: -1)
+    folder.make("web", "DNS:web.test,DNS:*.web.test,IP:127.0.0.1")
+    folder.make("api", "DNS:api.test")
+    folder.make("web-rsa", "DNS:web.test,DNS:*.web.test,IP:127.0.0.1", isRSA: true)
+    folder.make("client", "URI:spiffe://mesh/ns/a,DNS:client.test")
+    folder.make("stranger", "DNS:stranger.test", signer: "other-ca")
+    folder.make("expired", "DNS:web.test", days: -1)
   }
 
-  /// A key and a certificate with these alternative names.
-  func make(_ name: String, _ names: String, signer: String = "ca", days: Int = 5, isRSA: Bool = false) {
-    let key = isRSA ? "rsa:2048" : "ec -pkeyopt ec_paramgen_curve:prime256v1"
-    openssl(
-      "req -new -newkey \(key) -nodes -keyout \(name).key -subj /O=Mesh/CN=\(name) -addext subjectAltName=\(names)"
-        + " -out \(name).csr")
-    openssl(
-      "x509 -req -in \(name).csr -CA \(signer).pem -CAkey \(signer).key -CAcreateserial -copy_extensions copy"
-        + " -days \(days) -out \(name).pem")
-  }
-
-  @discardableResult func openssl(_ arguments: String, input: String? = nil) -> (status: Int32, output: String) {
-    run("/usr/bin/openssl", arguments.split(separator: " ").map(String.init), input: input)
-  }
-
-  /// Output and error output together; killed after ten seconds.
-  @discardableResult func run(_ program: String, _ arguments: [String], input: String? = nil)
-    -> (status: Int32, output: String)
-  {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(fileURLWithPath: directory)
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = output
-    let standardInput = Pipe()
-    process.standardInput = standardInput
-    do { try process.run() } catch { return (-1, "\(error)") }
-    let killer = DispatchWorkItem { process.terminate() }
-    DispatchQueue.global().asyncAfter(deadline: .now() + 10, execute: killer)
-    if let input { standardInput.fileHandleForWriting.write(Data(input.utf8)) }
-    try? standardInput.fileHandleForWriting.close()
-    let bytes = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    killer.cancel()
-    return (process.terminationStatus, String(decoding: bytes, as: UTF8.self))
-  }
+  @discardableResult func openssl(_ arguments: String) -> Tool.Result { Tool.openssl(arguments, in: directory) }
 }
 
 /// A client's and a server's session over a socket pair, driven by turns on the test's own thread.

@@ -1,3 +1,4 @@
+import COpenSSL
 import Foundation
 import MeshBase
 import Testing
@@ -15,6 +16,45 @@ import Testing
     let pair = TLSPair(try TLSClientContext(client), try TLSServerContext(server))
     #expect(pair.handshake() == (.done, .done))
     return pair
+  }
+
+  @Test("key updates are followed; far more of them than data end the session", arguments: [false, true])
+  func keyUpdates(asksBack: Bool) throws {
+    let kind = asksBack ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED
+    func update(_ session: TLSSession) -> Bool {
+      session.workspace.current = session
+      return SSL_key_update(session.ssl, kind) == 1 && SSL_do_handshake(session.ssl) == 1
+    }
+    // One for so much data is what they are for.
+    let honest = try pair()
+    let data = String(repeating: "d", count: 65_000)
+    for _ in 0..<200 {
+      #expect(update(honest.client))
+      try #require(TLSPair.send(honest.client, data) == data.utf8.count)
+      var count = 0
+      while count < data.utf8.count {
+        let (result, bytes) = TLSPair.receive(honest.server, max: 16_384)
+        try #require(result > 0 || Socket.wouldBlock(result), "\(result) \(honest.server.failureText)")
+        count += bytes.count
+      }
+      _ = honest.server.flush()
+      _ = TLSPair.receive(honest.client)
+    }
+    let flood = try pair()
+    var result = -Int(EAGAIN)
+    var sent = 0
+    while Socket.wouldBlock(result), sent < 1_000 {
+      guard update(flood.client) else { break }
+      sent += 1
+      result = TLSPair.receive(flood.server).result
+      _ = TLSPair.receive(flood.client)
+    }
+    #expect(result == -Int(EPROTO))
+    #expect(flood.server.failure == .tooManyKeyUpdates)
+    #expect((10...100).contains(sent))
+    // Nothing of it sticks to the thread.
+    let next = try pair()
+    #expect(TLSPair.send(next.client, "x") == 1 && TLSPair.receive(next.server).bytes == [0x78])
   }
 
   @Test("sessions at rest are parked, and go on where they were", arguments: TLSVersion.allCases)

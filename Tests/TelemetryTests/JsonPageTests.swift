@@ -42,6 +42,25 @@ struct JsonPageTests {
     #expect(all["rt/http/server/127.0.0.1/4140/failures/bind.neg"] == nil)
   }
 
+  @Test("open streams and resets of HTTP/2 stand below server and client")
+  func streams() throws {
+    let registry = busyRegistry()
+    let router = registry.router("http")
+    let server = router.server("127.0.0.1/4140")[0]
+    server.streamOpened()
+    server.streamOpened()
+    server.streamClosed()
+    server.streamReset(code: 8, isLocal: false)
+    server.streamReset(code: 2, isLocal: false)
+    server.streamReset(code: 7, isLocal: true)
+    let all = try flat(registry.jsonPage(at: start))
+    #expect(all["rt/http/server/127.0.0.1/4140/stream/open_streams"] == 1)
+    #expect(all["rt/http/server/127.0.0.1/4140/stream/remote_resets"] == 2)
+    #expect(all["rt/http/server/127.0.0.1/4140/stream/local_resets"] == 1)
+    #expect(all["rt/http/client/#/io.l5d.fs/web/stream/open_streams"] == 0)
+    #expect(all["rt/http/client/#/io.l5d.fs/web/stream/local_resets"] == nil)
+  }
+
   @Test("the tree nests by scope, and each end tells what it is")
   func nested() throws {
     for pretty in [false, true] {

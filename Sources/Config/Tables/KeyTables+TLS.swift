@@ -5,6 +5,10 @@ extension KeyTables {
   static func serverTLS(isAdmin: Bool = false) -> ObjectTable<Configuration.ServerTLS> {
     let alpn = Key<Configuration.ServerTLS>(
       "alpn", \.alpn, .list(.choice()), origin: .ours, "What is offered by ALPN, the preferred one first.")
+    let misdirected = Key<Configuration.ServerTLS>(
+      "rejectMisdirected", \.rejectMisdirected, .boolean, origin: .ours,
+      "A request for a host that the certificate shown does not cover gets 421 (RFC 9110 §15.5.20), unless another"
+        + " router sent it. False: it is served.")
     return ObjectTable<Configuration.ServerTLS>(
       { Configuration.ServerTLS() },
       [
@@ -39,7 +43,7 @@ extension KeyTables {
         Key(
           "ciphers", \.ciphers, .list(.text("name")), defaultNote: "AES-GCM and ChaCha20 with forward secrecy",
           "Ciphers in the order of preference, by OpenSSL's or the IANA's names."),
-      ] + (isAdmin ? [] : [alpn]),
+      ] + (isAdmin ? [] : [alpn, misdirected]),
       finish: { tls, _, trail, decoding in
         func conflict(_ key: String, _ message: String, _ remedy: String) {
           decoding.report(.error, .conflict, at: trail.key(key).canonical, message, remedy: remedy)

@@ -21,6 +21,8 @@ extension Configuration {
     public var ciphers: [String] = []
     /// What is offered by ALPN, the preferred one first.
     public var alpn = TLSApplicationProtocol.allCases
+    /// Whether a request for a host that the certificate shown does not cover gets 421.
+    public var rejectMisdirected = true
 
     public init() {}
 

@@ -64,6 +64,9 @@ final class HTTP2HeadReader {
     cookie.removeAll()
   }
 
+  /// The method is HEAD, as far as it was read.
+  var isHead: Bool { pseudo.readable[method].elementsEqual("HEAD".utf8) }
+
   /// Nothing of the section is kept.
   func refuse() {
     isRefused = true

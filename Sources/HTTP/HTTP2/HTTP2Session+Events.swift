@@ -190,6 +190,7 @@ extension HTTP2Session {
     stream.extendedProtocol = reader.isExtendedConnect
     stream.schemeIsHTTPS = reader.schemeIsHTTPS
     if reader.isTooLarge {
+      stream.refusedIsHead = reader.isHead
       delegate.headersTooLarge(stream, endStream: endStream)
     } else {
       stream.heldHeadBytes = reader.listBytes

@@ -36,6 +36,8 @@ open class HTTP2Stream {
   final var endIsTaken = false
   /// The request is an extended CONNECT (RFC 8441): the head text shows it as `GET` with `Upgrade`.
   public internal(set) final var extendedProtocol = false
+  /// Of a request whose head was too large: its method is HEAD, so its answer has no body.
+  public internal(set) final var refusedIsHead = false
   /// `:scheme` of a received request was `https`.
   public internal(set) final var schemeIsHTTPS = false
 

@@ -35,6 +35,13 @@ class CallerChannel: StreamChannel {
     return identity
   }
 
+  /// Whether the caller's way with TLS, behind the handshake, is the end of the connection; then it is counted and told.
+  final func overdidTLS() -> Bool {
+    guard let tls, tls.failure == .tooManyKeyUpdates else { return false }
+    server.handshakeFailed(.tooManyKeyUpdates, tls.failureText, peer: peer)
+    return true
+  }
+
   /// The worker drains: what is under way is served, nothing new is.
   func drain() {}
 

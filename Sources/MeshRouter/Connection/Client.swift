@@ -70,11 +70,12 @@ final class Client {
   }
 
   /// A session for a connection that is being made; nil for clear text.
-  func makeTLS(_ descriptor: Int32, address: SocketAddress) -> TLSSession? {
+  func makeTLS(_ descriptor: Int32, address: SocketAddress, onlyHTTP1: Bool = false) -> TLSSession? {
     guard let tlsName, let context = router.clientTLS else { return nil }
     return TLSSession(
       client: context, descriptor: descriptor, workspace: worker.tlsWorkspace, expectedName: tlsName,
-      cache: router.tlsSessions, slot: TLSSessionCache.Key(name: tlsName, address: address))
+      applications: onlyHTTP1 ? [.http11] : nil, cache: router.tlsSessions,
+      slot: TLSSessionCache.Key(name: tlsName, address: address))
   }
 
   func pool(of slot: Int) -> EndpointPool {

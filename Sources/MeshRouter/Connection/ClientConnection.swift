@@ -43,13 +43,14 @@ final class ClientConnection: StreamChannel {
   private var informationalCount = 0
   private var backendKeepsAlive = true
 
-  init(pool: EndpointPool, worker: Worker) throws(SystemError) {
+  /// `onlyHTTP1`: where both are spoken, HTTP/1 is to be.
+  init(pool: EndpointPool, worker: Worker, onlyHTTP1: Bool = false) throws(SystemError) {
     self.pool = pool
     stats = pool.client.stats
     openedAt = worker.loop.now
     idleSince = openedAt
     let descriptor = try Socket.connect(to: pool.address)
-    let tls = pool.client.makeTLS(descriptor.raw, address: pool.address)
+    let tls = pool.client.makeTLS(descriptor.raw, address: pool.address, onlyHTTP1: onlyHTTP1)
     super.init(worker: worker, descriptor: descriptor, tls: tls)
     try register()
   }

@@ -75,7 +75,7 @@ final class EndpointPool {
       }
     }
     do {
-      let connection = try ClientConnection(pool: self, worker: client.worker)
+      let connection = try ClientConnection(pool: self, worker: client.worker, onlyHTTP1: exchange.avoidsStreams)
       openCount += 1
       connection.connect(for: exchange)
       return .waiting

@@ -16,6 +16,7 @@ final class ServerRuntime {
   let clearContext: Bool
   /// Changes with its files; connections keep the one they were made with.
   var tls: TLSServerContext?
+  let rejectsMisdirected: Bool
   let http2: HTTP2Settings
   /// For request heads that came over HTTP/2: their field section is bounded as a whole.
   let http2HeadLimits: H1Limits
@@ -39,6 +40,7 @@ final class ServerRuntime {
     requestLimit = plan.requestLimit
     clearContext = plan.configuration.clearContext
     tls = plan.tls
+    rejectsMisdirected = plan.tls != nil && plan.configuration.tls?.rejectMisdirected ?? true
     var http2 = HTTP2Settings(plan.configuration.http2)
     http2.maxConcurrentStreams = plan.configuration.maxConcurrentStreamsPerConnection
     self.http2 = http2
@@ -141,6 +143,7 @@ final class ServerConnection: CallerChannel {
     case .wantsMore: break
     case .failed(let failure):
       server.handshakeFailed(failure, tls.failureText, peer: peer)
+      if failure == .plainHTTP { answerInClear() }
       closeNow()
     case .done:
       worker.stats.stage(.tls, nanoseconds: loop.now.nanoseconds(since: openedAt))
@@ -151,6 +154,21 @@ final class ServerConnection: CallerChannel {
       armLazily()
       if tls.hasPending { receive() }
     }
+  }
+
+  /// The caller forgot TLS. Its request was read by the handshake, so closing does not reset the answer.
+  private func answerInClear() {
+    let scratch = worker.scratch
+    scratch.removeAll()
+    FailureAnswer(
+      reason: .decodeMalformed, status: 400, router: server.router.label, host: worker.hostName, name: nil,
+      detail: "This port speaks TLS: use https://"
+    )
+    .write(to: scratch, worker: worker, keepAlive: false, isHead: false, retryable: false)
+    _ = Socket.send(descriptor, scratch.readable)
+    scratch.removeAll()
+    Socket.shutdownWrite(descriptor)
+    _ = Socket.receive(descriptor, into: worker.serverBuffer)
   }
 
   // MARK: Events
@@ -237,6 +255,7 @@ final class ServerConnection: CallerChannel {
       }
       if count <= 0 {
         if count < 0 && Socket.wouldBlock(count) { return }
+        if overdidTLS() { return callerGone() }
         return peerEnded(error: Int32(-count))
       }
       if isDry(after: count, of: room) && !sawPeerClosed { return }
@@ -418,10 +437,10 @@ final class ServerConnection: CallerChannel {
   // MARK: Refusals without an exchange
 
   private func refuse(_ error: H1Error, _ bytes: UnsafeRawBufferPointer) {
-    answerRefusal(error.reason, status: error.status, detail: "\(error)")
+    answerRefusal(error.reason, status: error.status, detail: "\(error)", isHead: bytes.isHeadRequest)
   }
 
-  private func answerRefusal(_ reason: Reason, status: Int, detail: String) {
+  private func answerRefusal(_ reason: Reason, status: Int, detail: String, isHead: Bool = false) {
     server.stats.requestBegan()
     server.stats.requestFailed(reason, status: status, microseconds: 0)
     let scratch = worker.scratch
@@ -429,7 +448,7 @@ final class ServerConnection: CallerChannel {
     FailureAnswer(
       reason: reason, status: status, router: server.router.label, host: worker.hostName, name: nil, detail: detail
     )
-    .write(to: scratch, worker: worker, keepAlive: false, isHead: false, retryable: false)
+    .write(to: scratch, worker: worker, keepAlive: false, isHead: isHead, retryable: false)
     server.stats.sent(bytes: scratch.count)
     write(scratch.readable)
     scratch.removeAll()

@@ -108,6 +108,13 @@ extension Exchange {
   func refused(_ refusal: HTTP2Refusal) {
     switch refusal {
     case .noSlot, .goingAway: perform(machine.handle(.refused(connectionIsLeaving: true)))
+    case .badHead where upgradeWanted && backendStream?.connection { $0.takesTunnels } == false:
+      guard client({ $0.protocol }) == .auto, !avoidsStreams else {
+        failureDetail = "client.protocol: auto would make a connection of HTTP/1 for it."
+        return perform(machine.handle(.failed(.connectNoTunnel)))
+      }
+      avoidsStreams = true
+      perform(machine.handle(.refused(connectionIsLeaving: true)))
     case .badHead:
       failureDetail = "The endpoint does not take this request over HTTP/2."
       perform(machine.handle(.failed(.relayBadResponse)))

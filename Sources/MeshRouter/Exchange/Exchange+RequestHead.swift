@@ -131,7 +131,8 @@ extension Exchange {
       out.append(head[host])
       out.append("\"")
     }
-    if request.targetForm == .absolute { out.append(";proto=http") }
+    // How the caller reached the router (RFC 7239 §5.4), whatever its target says.
+    if caller.tls != nil { out.append(";proto=https") } else { out.append(";proto=http") }
     out.append("\r\n")
   }
 

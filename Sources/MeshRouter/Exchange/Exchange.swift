@@ -41,6 +41,8 @@ final class Exchange: TimerOwner {
   private var isHTTP10 = false
   private var requestKeepsAlive = true
   var upgradeWanted = false
+  /// A tunnel is wanted that the endpoint does not take over HTTP/2: it gets a connection of HTTP/1.
+  var avoidsStreams = false
   /// The protocol wished for, and the caller's key if it is a WebSocket over HTTP/1.
   var upgradeProtocol: [UInt8] = []
   var webSocketKey: [UInt8] = []
@@ -158,7 +160,9 @@ final class Exchange: TimerOwner {
     }
     let key = worker.keyScratch
     key.removeAll()
-    if settings.tls != nil, let refusal = misdirection(head) { return fail(.identifyMisdirected, detail: refusal) }
+    if settings.rejectsMisdirected, let refusal = misdirection(head) {
+      return fail(.identifyMisdirected, detail: refusal)
+    }
     let identity = router.identifiersReadCaller ? caller?.identity : nil
     let identified = router.identify(
       worker, head, clearContext: settings.clearContext, caller: identity, into: key)
@@ -261,7 +265,7 @@ final class Exchange: TimerOwner {
     let pool = client.pool(of: slot)
     let wantsStream = client.mayUseStreams || (client.followsCaller && !callerSpokeHTTP1)
     let lease =
-      wantsStream && method != .connect
+      wantsStream && method != .connect && !avoidsStreams
       ? pool.leaseStream(for: self, fresh: fresh) : pool.lease(for: self, fresh: fresh)
     switch lease {
     case .ready(let connection): connected(connection, reused: true)
@@ -857,6 +861,7 @@ final class Exchange: TimerOwner {
     headIsPending = false
     if upgradeWanted {
       upgradeWanted = false
+      avoidsStreams = false
       upgradeProtocol = []
       webSocketKey = []
     }

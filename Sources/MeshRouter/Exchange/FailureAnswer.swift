@@ -88,3 +88,11 @@ extension Reason {
   /// The stage in which it goes wrong; `nil` for `server.` and `loop.`, which concern the process as a whole.
   var stage: Stage? { Stage(rawValue: String(rawValue.prefix { $0 != "." })) }
 }
+
+extension UnsafeRawBufferPointer {
+  /// Of a request that could not be read: whether it begins as one by HEAD does, so that its answer has no body.
+  var isHeadRequest: Bool {
+    let start = firstIndex { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") } ?? count
+    return self[start...].starts(with: "HEAD ".utf8)
+  }
+}

@@ -32,19 +32,20 @@ struct Explainer {
       return report
     }
     if let host = parsed.host { report.request += " (Host \(String(decoding: head[host.indices], as: UTF8.self)))" }
-    guard let (path, overrides) = identify(&parsed, head, &report) else { return report }
+    guard let (path, overrides) = identify(&parsed, head, request.caller, &report) else { return report }
     await bind(path, overrides, &report, timeoutMilliseconds)
     return report
   }
 
   private func identify(
-    _ parsed: inout RequestHead, _ head: [UInt8], _ report: inout WhyReport
+    _ parsed: inout RequestHead, _ head: [UInt8], _ caller: String?, _ report: inout WhyReport
   ) -> (Path, Dtab)? {
     let identifiers = router.identifiers.map { Identifier($0, dstPrefix: router.dstPrefix) }
     let key = ByteBuffer()
     let clearContext = router.servers.first?.clearContext ?? false
     let result = head.withUnsafeBytes {
-      identifiers.identify(&parsed, $0, clearContext: clearContext, into: key)
+      identifiers.identify(
+        &parsed, $0, clearContext: clearContext, caller: caller.map { CallerIdentity(name: $0) }, into: key)
     }
     switch result {
     case .none:

@@ -11,6 +11,8 @@ public struct WhyRequest: Sendable {
   public var router: String?
   /// Entries that hold for this request alone, as from `l5d-dtab`.
   public var dtab: String?
+  /// The name that the caller's certificate has, a URI or a DNS name; `nil`: the caller shows none.
+  public var caller: String?
 
   public init(method: String = "GET", target: String, headers: [(name: String, value: String)]) {
     self.method = method

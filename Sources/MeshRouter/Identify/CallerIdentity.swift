@@ -28,6 +28,19 @@ final class CallerIdentity {
       + Array("\r\n".utf8)
   }
 
+  /// Of a caller that is only spoken of: a URI if it has a scheme, else a DNS name.
+  init(name: String) {
+    self.name = name
+    let buffer = ByteBuffer()
+    if name.contains(":") {
+      Self.append(uri: name, to: buffer)
+    } else if !name.isEmpty {
+      Array(name.utf8.map(Ascii.lowercased)).withUnsafeBytes { buffer.appendLabel($0) }
+    }
+    path = Array(buffer.readable)
+    headerLine = []
+  }
+
   private static func append(uri: String, to buffer: ByteBuffer) {
     var rest = Array(uri.utf8)[...]
     if let colon = rest.firstIndex(of: UInt8(ascii: ":")), rest[colon...].starts(with: "://".utf8) {

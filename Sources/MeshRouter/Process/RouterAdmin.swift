@@ -87,6 +87,7 @@ final class RouterAdmin: AdminSource {
     guard var request = WhyRequest(url: query.url, method: query.method, headers: query.headers) else { return nil }
     request.router = query.router
     request.dtab = query.dtab
+    request.caller = query.caller
     return await router.why(request).map { AdminWhy(json: $0.json, text: $0.text) }
   }
 

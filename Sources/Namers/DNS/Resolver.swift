@@ -105,6 +105,12 @@ public final class Resolver {
     return SocketAddress(ip: host, port: 0)
   }
 
+  /// Whether the last label is a number: no name ends in one (RFC 1123 §2.1), so an address was meant.
+  nonisolated static func looksLikeAddress(_ host: String) -> Bool {
+    let last = host.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
+    return last.map { !$0.isEmpty && $0.allSatisfy(Ascii.isDigit) } ?? false
+  }
+
   /// Whether the text can be a host name: RFC 1123 §2.1 and underscores, at most 253 bytes, labels of 1 to 63.
   nonisolated static func isHostName(_ host: String) -> Bool {
     var bytes = Array(host.utf8)

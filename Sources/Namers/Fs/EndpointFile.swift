@@ -102,9 +102,7 @@ public enum EndpointFile {
       return SocketAddress(ip: String(text.dropFirst().dropLast()), port: 0) != nil
     }
     if SocketAddress(ip: text, port: 0) != nil { return true }
-    // All digits and dots, but no address: a mistyped one, not a name.
-    if text.utf8.allSatisfy({ Ascii.isDigit($0) || $0 == UInt8(ascii: ".") }) { return false }
-    return Resolver.isHostName(text)
+    return !Resolver.looksLikeAddress(text) && Resolver.isHostName(text)
   }
 
   private static func decimal(_ bytes: ArraySlice<UInt8>, max: Int) -> Int? {

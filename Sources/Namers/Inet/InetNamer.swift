@@ -6,7 +6,7 @@ import Net
 /// residual. With `isFixed` it is `/$/fixedinet`, which keeps the first answer for as long as the name is in use.
 ///
 /// Any well-formed host is a positive answer, whether or not DNS knows it: what DNS says shows in the endpoints alone, so
-/// an alternation does not go on behind such a name.
+/// an alternation does not go on behind such a name. What can only be meant as an address, and is none, fails.
 @ControlActor
 final class InetNamer: Namer {
   let prefix: Path
@@ -34,6 +34,9 @@ final class InetNamer: Namer {
       (host, port, consumed) = ("localhost", number, 1)
     } else {
       return NameLookup(.tree(.neg))
+    }
+    if Resolver.literal(host) == nil, Resolver.looksLikeAddress(host) {
+      return NameLookup(.failed("\(host) is no address: write all its four numbers, such as 127.0.0.1"))
     }
     guard Resolver.literal(host) != nil || Resolver.isHostName(host) else { return NameLookup(.tree(.neg)) }
     let id = prefix + rest.prefix(consumed)

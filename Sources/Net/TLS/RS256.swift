@@ -4,6 +4,7 @@ import COpenSSL
 public enum RS256 {
   /// - Parameter keyPEM: an RSA key, not encrypted.
   public static func sign(_ bytes: [UInt8], keyPEM: String) throws(TLSLoadError) -> [UInt8] {
+    _ = OpenSSLMemory.hasSlots
     var pem = keyPEM
     let key = pem.withUTF8 { text -> OpaquePointer? in
       guard let memory = BIO_new_mem_buf(text.baseAddress, Int32(text.count)) else { return nil }

@@ -19,6 +19,7 @@ enum TLSContextParts {
       SSL_CTX_free(context)
       throw error
     }
+    SSL_CTX_set_info_callback(context, tlsMoved)
     SSL_CTX_set_timeout(context, TLSDefaults.sessionSeconds)
     return context
   }
@@ -60,4 +61,10 @@ enum TLSContextParts {
       "\"\(cipher)\" is no cipher that OpenSSL has here",
       remedy: "openssl ciphers -v lists them; leave ciphers out to get a good choice.")
   }
+}
+
+/// Called for each step of the handshake protocol, those behind the handshake too.
+private func tlsMoved(_ ssl: OpaquePointer?, _ what: Int32, _: Int32) {
+  guard what & SSL_CB_LOOP != 0, let ssl, let session = TLSSession.of(ssl) else { return }
+  session.lateMessageComes()
 }

@@ -8,6 +8,10 @@ public enum TLSFailure: Error, Sendable, Equatable {
   case expired
   /// No version in common, or what came is not TLS.
   case protocolVersion
+  /// The client speaks HTTP in clear text: it may be told so in the same way.
+  case plainHTTP
+  /// Far more key updates than data came (RFC 8446 §4.6.3).
+  case tooManyKeyUpdates
   /// The peer gave up, with this alert (RFC 8446 §6.2).
   case alert(UInt8)
   /// The client has none, and one is required.
@@ -25,6 +29,8 @@ public enum TLSFailure: Error, Sendable, Equatable {
     case .nameMismatch: "name_mismatch"
     case .expired: "expired"
     case .protocolVersion: "protocol_version"
+    case .plainHTTP: "plain_http"
+    case .tooManyKeyUpdates: "too_many_key_updates"
     case .alert: "alert"
     case .noClientCertificate: "no_client_certificate"
     case .notAllowed: "not_allowed"

@@ -22,6 +22,7 @@ extension TLSSession {
       let count = SSL_read(ssl, base + total, Int32(clamping: buffer.count - total))
       if count > 0 {
         total += Int(count)
+        transferredBytes &+= Int(count)
         if total == buffer.count {
           hasPending = SSL_has_pending(ssl) != 0 || !transport.isDry
           return total
@@ -83,6 +84,7 @@ extension TLSSession {
           return classify(count)
         }
         taken += piece.count
+        transferredBytes &+= piece.count
       } while gathers && taken < total && taken - start < 4 * TLSWorkspace.recordBytesMax && !transport.hasUnsent
       let isSent = transport.emit()
       transport.gathering = nil

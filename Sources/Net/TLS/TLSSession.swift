@@ -51,6 +51,10 @@ public final class TLSSession {
   var pendingEnd: Int?
   /// Plain bytes whose records are not yet all in the kernel, and which `send` has not answered for yet.
   var claimedBytes = 0
+  /// Steps of the handshake protocol behind the handshake: a key update takes one to five, a ticket one.
+  private var lateMessages = 0
+  /// Bytes of data, either way.
+  var transferredBytes = 0
   private var verdict: (failure: TLSFailure, text: String)?
 
   /// A server's end of an accepted connection.
@@ -70,10 +74,12 @@ public final class TLSSession {
   /// - Parameters:
   ///   - expectedName: a host name or an address that the server's certificate must have.
   ///   - serverName: what to ask for by SNI; `nil`: `expectedName`, unless it is an address (RFC 6066 §3).
+  ///   - applications: what to offer by ALPN instead of what the context does.
   ///   - cache: where sessions are kept, and looked for under `slot`.
   public init(
     client: TLSClientContext, descriptor: Int32, workspace: TLSWorkspace, expectedName: String,
-    serverName: String? = nil, cache: TLSSessionCache? = nil, slot: TLSSessionCache.Key? = nil
+    serverName: String? = nil, applications: [TLSApplication]? = nil, cache: TLSSessionCache? = nil,
+    slot: TLSSessionCache.Key? = nil
   ) {
     server = nil
     self.client = client
@@ -93,6 +99,10 @@ public final class TLSSession {
         X509_VERIFY_PARAM_set_hostflags(parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
         X509_VERIFY_PARAM_set1_host(parameters, expectedName, expectedName.utf8.count)
       }
+    }
+    if let applications {
+      let wire = TLSApplication.wire(applications)
+      SSL_set_alpn_protos(ssl, wire, UInt32(wire.count))
     }
     let name = serverName ?? (isAddress ? "" : expectedName)
     if !name.isEmpty {
@@ -254,6 +264,19 @@ public final class TLSSession {
     server.show(entry, in: ssl)
   }
 
+  /// A peer may ask for new keys as often as it likes (RFC 8446 §4.6.3), and each time is work: so many are free, and
+  /// one for so many bytes of data.
+  private static let freeLateMessages = 64
+  private static let bytesPerLateMessage = 4_096
+
+  func lateMessageComes() {
+    guard isHandshakeDone else { return }
+    lateMessages += 1
+    if lateMessages > Self.freeLateMessages + transferredBytes / Self.bytesPerLateMessage {
+      fail(.tooManyKeyUpdates, "far more key updates than data came")
+    }
+  }
+
   /// True if the reference was taken.
   func keep(_ session: OpaquePointer) -> Bool {
     guard let cache, let slot, let client else { return false }
@@ -313,7 +336,10 @@ public final class TLSSession {
 
   /// What a call that did not succeed means: 0, or a negated error number.
   func classify(_ result: Int32) -> Int {
-    if let failure { return failure == .closed ? -Int(ECONNRESET) : -Int(EPROTO) }
+    if let failure {
+      ERR_clear_error()
+      return failure == .closed ? -Int(ECONNRESET) : -Int(EPROTO)
+    }
     if SSL_get_error(ssl, result) == SSL_ERROR_ZERO_RETURN {
       ERR_clear_error()
       return 0
@@ -347,7 +373,7 @@ public final class TLSSession {
     case SSL_R_UNSUPPORTED_PROTOCOL where isSSL, SSL_R_VERSION_TOO_LOW where isSSL,
       SSL_R_NO_PROTOCOLS_AVAILABLE where isSSL:
       fail(.protocolVersion, "no TLS version in common")
-    case SSL_R_HTTP_REQUEST where isSSL: fail(.protocolVersion, "the client speaks plain HTTP to a TLS port")
+    case SSL_R_HTTP_REQUEST where isSSL: fail(.plainHTTP, "the client speaks plain HTTP to a TLS port")
     case SSL_R_WRONG_VERSION_NUMBER where isSSL: fail(.protocolVersion, "what the peer sent is not TLS")
     default: fail(.other, OpenSSLErrors.text(error))
     }

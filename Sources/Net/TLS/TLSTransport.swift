@@ -162,6 +162,7 @@ struct TLSTransport {
     BIO_meth_set_read_ex(method) { bio, bytes, length, count in
       guard let bio, let bytes, let count, let session = TLSTransport.session(bio) else { return 0 }
       mesh_bio_clear_retry(bio)
+      if session.failure != nil { return 0 }
       let result = session.transport.read(UnsafeMutableRawBufferPointer(start: bytes, count: length))
       count.pointee = max(0, result)
       if result > 0 { return 1 }

@@ -1,42 +1,27 @@
 import Foundation
+import TestSupport
 
-/// Certificates made once per test run by the `openssl` command, in a directory of their own.
+/// Certificates made once per test run.
 struct Certificates: Sendable {
   static let shared = Certificates()
 
-  let directory: String
+  private let folder = CertificateFolder("e2e-certificates")
+  var directory: String { folder.path }
 
   private init() {
-    directory = "/tmp/meshrouter-e2e-certificates-\(getpid())"
-    try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    atexit { try? FileManager.default.removeItem(atPath: "/tmp/meshrouter-e2e-certificates-\(getpid())") }
-    for name in ["ca", "other-ca"] {
-      Tool.openssl("ecparam -name prime256v1 -genkey -noout -out \(name).key", in: directory)
-      Tool.openssl("req -x509 -new -key \(name).key -subj /CN=Test-\(name) -days 10 -out \(name).pem", in: directory)
-    }
-    make("web", "DNS:web.test,DNS:also.test")
-    make("api", "DNS:api.test")
-    make("wild", "DNS:*.wild.test")
-    make("client", "URI:spiffe://mesh/ns/shop,DNS:client.test")
-    make("guest", "DNS:guest.test")
-    make("stranger", "URI:spiffe://mesh/ns/shop", signer: "other-ca")
-    make("services", "DNS:good.mesh,DNS:also-good.mesh")
-    make("untrusted", "DNS:untrusted.mesh", signer: "other-ca")
-    make("expired", "DNS:expired.mesh", days: -1)
-    make("node", "DNS:*.svc.mesh,URI:spiffe://mesh/node/1")
+    folder.make("web", "DNS:web.test,DNS:also.test")
+    folder.make("api", "DNS:api.test")
+    folder.make("wild", "DNS:*.wild.test")
+    folder.make("client", "URI:spiffe://mesh/ns/shop,DNS:client.test")
+    folder.make("guest", "DNS:guest.test")
+    folder.make("stranger", "URI:spiffe://mesh/ns/shop", signer: "other-ca")
+    folder.make("services", "DNS:good.mesh,DNS:also-good.mesh")
+    folder.make("untrusted", "DNS:untrusted.mesh", signer: "other-ca")
+    folder.make("expired", "DNS:expired.mesh", days: -1)
+    folder.make("node", "DNS:*.svc.mesh,URI:spiffe://mesh/node/1")
   }
 
-  func path(_ name: String) -> String { directory + "/" + name }
-
-  /// A key and a certificate with these alternative names.
-  func make(_ name: String, _ names: String, signer: String = "ca", days: Int = 5) {
-    Tool.openssl(
-      "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout \(name).key -subj /O=Mesh/CN=\(name)"
-        + " -addext subjectAltName=\(names) -out \(name).csr", in: directory)
-    Tool.openssl(
-      "x509 -req -in \(name).csr -CA \(signer).pem -CAkey \(signer).key -CAcreateserial -copy_extensions copy"
-        + " -days \(days) -out \(name).pem", in: directory)
-  }
+  func path(_ name: String) -> String { folder.path(name) }
 
   /// Lines of YAML that name certificate and key.
   func yaml(_ name: String) -> String { "certPath: \(path(name)).pem\nkeyPath: \(path(name)).key" }
@@ -45,44 +30,7 @@ struct Certificates: Sendable {
   func curlIdentity(_ name: String) -> [String] { ["--cert", path(name) + ".pem", "--key", path(name) + ".key"] }
 }
 
-/// A command of the operating system.
-enum Tool {
-  struct Result {
-    let status: Int32
-    /// Output and error output together.
-    let output: String
-  }
-
-  /// Killed after twenty seconds.
-  @discardableResult
-  static func run(_ program: String, _ arguments: [String], input: String? = nil, in directory: String = "/tmp")
-    -> Result
-  {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(fileURLWithPath: directory)
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = output
-    let standardInput = Pipe()
-    process.standardInput = standardInput
-    do { try process.run() } catch { return Result(status: -1, output: "\(error)") }
-    let killer = DispatchWorkItem { process.terminate() }
-    DispatchQueue.global().asyncAfter(deadline: .now() + 20, execute: killer)
-    if let input { standardInput.fileHandleForWriting.write(Data(input.utf8)) }
-    try? standardInput.fileHandleForWriting.close()
-    let bytes = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    killer.cancel()
-    return Result(status: process.terminationStatus, output: String(decoding: bytes, as: UTF8.self))
-  }
-
-  @discardableResult
-  static func openssl(_ arguments: String, input: String? = nil, in directory: String = "/tmp") -> Result {
-    run("/usr/bin/openssl", arguments.split(separator: " ").map(String.init), input: input, in: directory)
-  }
-
+extension Tool {
   /// `curl` as the certificates' authority trusts it, with its names led to the loopback. The status code and the
   /// version stand behind the body as ` [200 2]`.
   static func curl(_ port: Int, _ url: String, _ arguments: [String] = []) -> Result {

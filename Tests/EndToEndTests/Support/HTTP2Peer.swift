@@ -185,7 +185,7 @@ final class HTTP2Peer: @unchecked Sendable {
   }
 
   /// The end of a backend; `serve` is called for each request as soon as its head is in, in a thread of its own.
-  fileprivate init(
+  init(
     _ socket: RawSocket, _ role: HTTP2Role, _ settings: HTTP2Settings, serve: (@Sendable (Stream) -> Void)?
   ) {
     self.socket = socket

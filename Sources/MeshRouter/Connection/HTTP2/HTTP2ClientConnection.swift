@@ -62,6 +62,9 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
     canOpenStream && (!exchange.upgradeWanted || session.prefaceReceived)
   }
 
+  /// Whether the endpoint takes extended CONNECT (RFC 8441).
+  var takesTunnels: Bool { session.peerTakesExtendedConnect }
+
   /// Its settings are still on their way.
   var isNew: Bool { isOpen && !isRetiring && !session.prefaceReceived }
 

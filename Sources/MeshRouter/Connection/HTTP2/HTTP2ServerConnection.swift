@@ -144,6 +144,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
       let count = receiveBytes(into: target)
       if count <= 0 {
         if count < 0 && Socket.wouldBlock(count) { return }
+        _ = overdidTLS()
         return closeNow()
       }
       server.stats.received(bytes: count)
@@ -222,7 +223,8 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     switch worker.requestHead.parse(text, limits: server.http2HeadLimits) {
     case .complete: break
     case .needMore: return refuse(stream, .decodeMalformed, status: 400, detail: "The head has no end.")
-    case .failed(let error): return refuse(stream, error.reason, status: error.status, detail: "\(error)")
+    case .failed(let error):
+      return refuse(stream, error.reason, status: error.status, detail: "\(error)", isHead: text.isHeadRequest)
     }
     begin(stream, text, endStream: held[index].endStream)
   }
@@ -257,7 +259,9 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
       return
     }
     server.stats.streamOpened()
-    refuse(stream, .decodeTooLarge, status: 431, detail: "The head is longer than maxHeaderListBytes, \(limit).")
+    refuse(
+      stream, .decodeTooLarge, status: 431, detail: "The head is longer than maxHeaderListBytes, \(limit).",
+      isHead: stream.refusedIsHead)
   }
 
   func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
@@ -293,12 +297,14 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   }
 
   /// An answer without an exchange, because there is no request to make one of.
-  private func refuse(_ stream: ServerStream, _ reason: Reason, status: Int, detail: String) {
+  private func refuse(
+    _ stream: ServerStream, _ reason: Reason, status: Int, detail: String, isHead: Bool = false
+  ) {
     server.stats.requestBegan()
     server.stats.requestFailed(reason, status: status, microseconds: 0)
     let answer = FailureAnswer(
       reason: reason, status: status, router: server.router.label, host: worker.hostName, name: nil, detail: detail)
-    stream.answer(answer, isHead: false, retryable: false)
+    stream.answer(answer, isHead: isHead, retryable: false)
     stream.discardInput()
     server.router.accessLog?.refused(self, status: status, reason: reason, worker: worker)
   }
