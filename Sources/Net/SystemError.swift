@@ -48,6 +48,11 @@ extension SystemError {
 }
 
 extension SystemError {
+  /// Whether the peer broke the connection off.
+  public var isReset: Bool { code == ECONNRESET || code == EPIPE }
+}
+
+extension SystemError {
   /// Whether whoever waited was told to give up.
   public var isCancelled: Bool { code == ECANCELED }
 }

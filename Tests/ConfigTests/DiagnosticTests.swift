@@ -115,7 +115,7 @@ struct DiagnosticTests {
       """
       namers:
       - {kind: fs, rootDir: a}
-      - {kind: io.l5d.consul, host: x}
+      - {kind: io.l5d.curator, host: x}
       - {rootDir: a}
       - {kind: io.l5d.fz, rootDir: b}
       - kind: io.l5d.fs
@@ -127,8 +127,8 @@ struct DiagnosticTests {
     #expect(
       loaded.lines == [
         #"2:10 error namers[0].kind: unknown kind "fs". Did you mean "io.l5d.fs"?"#,
-        #"3:10 error namers[1].kind: "io.l5d.consul" is not supported by this version. Supported: io.l5d.fs, io.l5d.rewrite, io.l5d.static, io.l5d.marathon, io.l5d.mesos, io.l5d.vip, io.l5d.mesosdns."#,
-        #"4:3 error namers[2]: "kind" is missing. It is one of io.l5d.fs, io.l5d.rewrite, io.l5d.static, io.l5d.marathon, io.l5d.mesos, io.l5d.vip, io.l5d.mesosdns."#,
+        #"3:10 error namers[1].kind: "io.l5d.curator" is not supported by this version. Supported: io.l5d.fs, io.l5d.rewrite, io.l5d.static, io.l5d.dnssrv, io.l5d.consul, io.l5d.serversets, io.l5d.zkLeader, io.l5d.k8s, io.l5d.k8s.ns, io.l5d.k8s.external, io.l5d.marathon, io.l5d.mesos, io.l5d.vip, io.l5d.mesosdns."#,
+        #"4:3 error namers[2]: "kind" is missing. It is one of io.l5d.fs, io.l5d.rewrite, io.l5d.static, io.l5d.dnssrv, io.l5d.consul, io.l5d.serversets, io.l5d.zkLeader, io.l5d.k8s, io.l5d.k8s.ns, io.l5d.k8s.external, io.l5d.marathon, io.l5d.mesos, io.l5d.vip, io.l5d.mesosdns."#,
         #"5:10 error namers[3].kind: unknown kind "io.l5d.fz". Did you mean "io.l5d.fs"?"#,
         #"6:3 error namers[4]: the key "rootDir" is missing. Its files are the names: lines of `HOST PORT` or `HOST PORT * WEIGHT`. Directories are path elements."#,
         #"10:23 error routers[0].interpreter.kind: "io.l5d.namerd" is not supported by this version. The dtab store takes namerd's place: set "dtabStore" and "namespace"."#,

@@ -76,6 +76,7 @@ private struct DocumentMaker {
       case "path": return .string("/a\(unique())/b")
       case "dtab":
         return .string(["", "/svc => /$/nil;", "/svc/* => 2 * /$/inet/a/1 & /$/fail | !;\n# end\n"][below(3)])
+      case "`USER:PASSWORD`": return .string("user:pass:word")
       case "pattern": return .string("/x/{var}")
       case "address": return .string(["1.1.1.1", "1.1.1.1:53", "[::1]:5353"][below(3)])
       case "regular expression": return .string("^/admin/(a|b)\\d+$")
@@ -187,12 +188,47 @@ struct TableLawTests {
       let effective = configuration.effective
       #expect(validator.accepts(effective), "seed \(seed) round \(round): the schema refuses \(effective.prettyText)")
       var echoed = try #require(
-        load(effective.prettyText).configuration, "seed \(seed) round \(round): \(effective.prettyText)")
-      echoed.admin.token = nil
-      configuration.admin.token = nil
+        // Masked like every secret, it has not even its own shape any more.
+        load(effective.prettyText.replacing("\"zkAuth\": \"***\"", with: "\"zkAuth\": \"a:b\"")).configuration,
+        "seed \(seed) round \(round): \(effective.prettyText)")
+      removeSecrets(&echoed)
+      removeSecrets(&configuration)
       #expect(echoed == configuration, "seed \(seed) round \(round): \(text)")
     }
     #expect(whole > 50)
+  }
+
+  private func removeSecrets(_ configuration: inout Configuration) {
+    configuration.admin.token = nil
+    for index in configuration.namers.indices {
+      switch configuration.namers[index].kind {
+      case .serversets(var zooKeeper):
+        zooKeeper.credentials = nil
+        configuration.namers[index].kind = .serversets(zooKeeper)
+      case .zkLeader(var zooKeeper):
+        zooKeeper.credentials = nil
+        configuration.namers[index].kind = .zkLeader(zooKeeper)
+      case .consul(var consul):
+        consul.token = nil
+        configuration.namers[index].kind = .consul(consul)
+      case .kubernetes(var cluster):
+        cluster.auth = nil
+        configuration.namers[index].kind = .kubernetes(cluster)
+      case .kubernetesNamespace(var cluster):
+        cluster.auth = nil
+        configuration.namers[index].kind = .kubernetesNamespace(cluster)
+      case .kubernetesExternal(var cluster):
+        cluster.auth = nil
+        configuration.namers[index].kind = .kubernetesExternal(cluster)
+      case .mesos(var mesos):
+        mesos.auth = nil
+        configuration.namers[index].kind = .mesos(mesos)
+      case .marathon(var marathon):
+        marathon.auth = nil
+        configuration.namers[index].kind = .marathon(marathon)
+      case .fs, .rewrite, .static, .dnssrv, .vip, .mesosDns: break
+      }
+    }
   }
 
   @Test("a mapping where a single value belongs is one error, at exactly its key, and the schema refuses it too")

@@ -5,6 +5,8 @@ import MeshBase
 final class DnsServer: @unchecked Sendable {
   enum Answer: Sendable {
     case addresses([String], ttl: UInt32 = 0)
+    /// `PRIORITY WEIGHT PORT TARGET` each.
+    case services([String], ttl: UInt32 = 0)
     /// NODATA.
     case nothing
     case nxdomain
@@ -19,6 +21,7 @@ final class DnsServer: @unchecked Sendable {
   enum Kind: UInt16, Sendable {
     case a = 1
     case aaaa = 28
+    case srv = 33
   }
 
   private let lock = NSLock()
@@ -153,7 +156,25 @@ final class DnsServer: @unchecked Sendable {
       }
       return bytes
     }
+    func services(_ lines: [String], ttl: UInt32) -> [UInt8] {
+      var bytes =
+        Array(query[..<2]) + [0x81, 0x80, 0, 1, UInt8(lines.count >> 8), UInt8(lines.count & 255), 0, 0, 0, 0]
+      bytes += question
+      for line in lines {
+        let words = line.split(separator: " ")
+        var data = words[..<3].flatMap { word -> [UInt8] in
+          let number = UInt16(word)!
+          return [UInt8(number >> 8), UInt8(number & 255)]
+        }
+        for label in words[3].split(separator: ".") { data += [UInt8(label.utf8.count)] + Array(label.utf8) }
+        data.append(0)
+        bytes += [0xc0, 12, 0, 33, 0, 1] + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: ttl >> $0) }
+        bytes += [UInt8(data.count >> 8), UInt8(data.count & 255)] + data
+      }
+      return bytes
+    }
     switch answer {
+    case .services(let lines, let ttl): return services(lines, ttl: ttl)
     case .addresses(let addresses, let ttl): return message(0x8180, addresses, ttl: ttl)
     case .nothing: return message(0x8180)
     case .nxdomain: return message(0x8183)

@@ -46,12 +46,10 @@ extension KeyTables {
         unwrap: { kind in
           if case .static(let names) = kind { names } else { nil }
         }),
-      marathonNamer,
-    ] + mesosNamers,
+      dnsServiceNamer, consulNamer,
+    ] + zooKeeperNamers + kubernetesNamers + [marathonNamer] + mesosNamers,
     unsupported: [
-      "io.l5d.consul": "", "io.l5d.k8s": "", "io.l5d.k8s.external": "",
-      "io.l5d.k8s.ns": "", "io.l5d.istio": "", "io.l5d.serversets": "", "io.l5d.zkLeader": "", "io.l5d.curator": "",
-      "io.l5d.dnssrv": "", "io.l5d.rancher": "", "io.l5d.edge": "",
+      "io.l5d.istio": "", "io.l5d.curator": "", "io.l5d.rancher": "", "io.l5d.edge": "",
     ])
 
   static func namerKind<Details: Sendable>(

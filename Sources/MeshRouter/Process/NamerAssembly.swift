@@ -9,21 +9,43 @@ import Net
 enum NamerAssembly {
   static func resolver(_ dns: Configuration.Dns) -> Resolver {
     var options = Resolver.Options()
-    options.servers = dns.servers.compactMap { SocketAddress($0) ?? SocketAddress(ip: $0, port: 53) }
+    options.servers = dns.servers.compactMap(nameServer)
     options.ttlMillisecondsMin = UInt64(dns.minTtlSeconds) * 1_000
     options.ttlMillisecondsMax = UInt64(dns.maxTtlSeconds) * 1_000
     options.attemptTimeoutMilliseconds = dns.timeoutMilliseconds
     return Resolver(options: options)
   }
 
+  private static func nameServer(_ text: String) -> SocketAddress? {
+    SocketAddress(text) ?? SocketAddress(ip: text, port: 53)
+  }
+
+  private static func client(_ configuration: Configuration.Namer.ZooKeeper, _ clients: ZooKeeperClients)
+    -> ZooKeeperClient
+  {
+    let credentials = configuration.credentials.flatMap { text in
+      text.firstIndex(of: ":").map {
+        ZooKeeperEnsemble.Credentials(
+          user: String(text[..<$0]), password: String(text[text.index(after: $0)...]))
+      }
+    }
+    let ensemble = ZooKeeperEnsemble(
+      servers: configuration.servers.map { .init(host: $0.host, port: UInt16($0.port)) },
+      root: configuration.root ?? "", credentials: credentials)
+    return clients.client(ensemble, sessionMilliseconds: UInt64(configuration.sessionTimeoutMilliseconds))
+  }
+
   static func registry(_ configuration: Configuration) throws -> NamerRegistry {
     let resolver = resolver(configuration.dns)
+    let zooKeepers = ZooKeeperClients(resolver: resolver)
     let mesos = try MesosAssembly(configuration.namers, resolver)
-    return NamerRegistry(namers: try configuration.namers.map { try namer($0, resolver, mesos) }, resolver: resolver)
+    return NamerRegistry(
+      namers: try configuration.namers.map { try namer($0, resolver, zooKeepers, mesos) }, resolver: resolver)
   }
 
   private static func namer(
-    _ configuration: Configuration.Namer, _ resolver: Resolver, _ mesos: MesosAssembly
+    _ configuration: Configuration.Namer, _ resolver: Resolver, _ zooKeepers: ZooKeeperClients,
+    _ mesos: MesosAssembly
   ) throws -> any Namer {
     let prefix = try Path(parsing: "/#" + configuration.prefix)
     let namer: any Namer
@@ -41,6 +63,24 @@ enum NamerAssembly {
         names[name] = entry.endpoints.map { HostEntry(host: $0.host, port: $0.port, weight: $0.weight) }
       }
       namer = StaticNamer(prefix: prefix, names: names, resolver: resolver)
+    case .dnssrv(let service):
+      namer = DnsServiceNamer(
+        prefix: prefix, domain: service.domain,
+        refreshMilliseconds: UInt64(service.refreshIntervalSeconds) * 1_000,
+        resolver: service.dnsHosts.isEmpty ? resolver : resolver.asking(service.dnsHosts.compactMap(nameServer)))
+    case .serversets(let zooKeeper):
+      namer = ServersetNamer(prefix: prefix, client: client(zooKeeper, zooKeepers), resolver: resolver)
+    case .zkLeader(let zooKeeper):
+      namer = ZkLeaderNamer(prefix: prefix, client: client(zooKeeper, zooKeepers), resolver: resolver)
+    case .consul(let consul): namer = try self.consul(consul, prefix: prefix, resolver)
+    case .kubernetes(let cluster): namer = try kubernetes(cluster, scope: .all, prefix: prefix, resolver)
+    case .kubernetesExternal(let cluster): namer = try kubernetes(cluster, scope: .external, prefix: prefix, resolver)
+    case .kubernetesNamespace(let cluster):
+      guard let namespace = Host.environment(cluster.envVar), !namespace.isEmpty else {
+        throw NamerAssemblyError(
+          description: "namer \(prefix): the environment variable \(cluster.envVar) names no namespace")
+      }
+      namer = try kubernetes(cluster, scope: .namespace(namespace), prefix: prefix, resolver)
     case .mesos, .vip, .mesosDns: namer = try mesos.namer(configuration, at: prefix)
     case .marathon(let marathon): namer = try self.marathon(marathon, prefix, resolver)
     }
@@ -57,4 +97,9 @@ enum NamerAssembly {
     case .replace(let path): .replace(try Path(parsing: path))
     }
   }
+}
+
+/// Why a namer cannot be made here, though its configuration is right.
+struct NamerAssemblyError: Error, CustomStringConvertible {
+  let description: String
 }

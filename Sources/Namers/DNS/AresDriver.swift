@@ -86,18 +86,28 @@ final class AresDriver {
 
   /// Asks for one name as it stands. `done` is called once, perhaps before this returns.
   func query(_ name: String, _ family: Family, _ done: @escaping @ControlActor (Answer) -> Void) {
-    guard let channel else { return done(.failed("the resolver was shut down")) }
+    ask(name, type: family == .ipv4 ? Self.typeA : Self.typeAAAA) { status, bytes, count in
+      done(Self.answer(status, bytes, count, family))
+    }
+  }
+
+  /// The message is lent for the call; there is none where the status is not success.
+  typealias Received = @ControlActor (_ status: Int32, _ bytes: UnsafeMutablePointer<UInt8>?, _ count: Int32) -> Void
+
+  /// Asks for records of one type. `done` is called once, perhaps before this returns.
+  func ask(_ name: String, type: Int32, _ done: @escaping Received) {
+    guard let channel else { return done(ARES_EDESTRUCTION, nil, 0) }
     queries += 1
-    let query = Unmanaged.passRetained(Query(driver: self, family: family, done: done))
+    let query = Unmanaged.passRetained(Query(driver: self, done: done))
     ares_query(
-      channel, name, Self.classInternet, family == .ipv4 ? Self.typeA : Self.typeAAAA,
+      channel, name, Self.classInternet, type,
       { argument, status, _, bytes, count in
         nonisolated(unsafe) let argument = argument
         nonisolated(unsafe) let bytes = bytes
         ControlActor.assumeIsolated {
           guard let argument else { return }
           let query = Unmanaged<Query>.fromOpaque(argument).takeRetainedValue()
-          query.done(AresDriver.answer(status, bytes, count, query.family))
+          query.done(status, bytes, count)
           // Last: a channel must not be destroyed in its own callback.
           query.driver.queries -= 1
         }
@@ -114,16 +124,14 @@ final class AresDriver {
 
   private final class Query {
     let driver: AresDriver
-    let family: Family
-    let done: @ControlActor (Answer) -> Void
-    init(driver: AresDriver, family: Family, done: @escaping @ControlActor (Answer) -> Void) {
+    let done: Received
+    init(driver: AresDriver, done: @escaping Received) {
       self.driver = driver
-      self.family = family
       self.done = done
     }
   }
 
-  private static func text(_ status: Int32) -> String { String(cString: ares_strerror(status)) }
+  static func text(_ status: Int32) -> String { String(cString: ares_strerror(status)) }
 
   private static func answer(
     _ status: Int32, _ bytes: UnsafeMutablePointer<UInt8>?, _ count: Int32, _ family: Family

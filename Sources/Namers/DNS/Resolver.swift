@@ -54,6 +54,13 @@ public final class Resolver {
     hosts = HostsFile(path: options.hostsPath)
   }
 
+  /// A resolver like this one that asks other name servers.
+  public func asking(_ servers: [SocketAddress]) -> Resolver {
+    var options = options
+    options.servers = servers
+    return Resolver(options: options)
+  }
+
   /// The live name, shared; it is watched for as long as someone observes it.
   func name(_ host: String) -> DnsName {
     let key = host.lowercased()
@@ -130,6 +137,13 @@ public final class Resolver {
     guard let driver = currentDriver() else { return done(.failed(driverFailure)) }
     queryCount += 1
     driver.query(name, family, done)
+  }
+
+  /// Asks for the SRV records of a name as it stands.
+  func querySrv(_ name: String, _ done: @escaping @ControlActor (AresDriver.SrvAnswer) -> Void) {
+    guard let driver = currentDriver() else { return done(.failed(driverFailure)) }
+    queryCount += 1
+    driver.querySrv(name, done)
   }
 
   /// The full names to try in turn for a name (resolv.conf(5), `search` and `ndots`).

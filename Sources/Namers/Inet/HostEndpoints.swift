@@ -32,6 +32,8 @@ final class HostEndpoints {
   private let resolver: Resolver
   /// The first answer stays.
   private let isFixed: Bool
+  /// No entries: there is no such name, rather than a name without endpoints.
+  private let emptyIsNeg: Bool
   private var names: [String: (name: DnsName, token: ObservationToken)] = [:]
   private var wasFixed = false
   /// What was wrong with the place the entries come from; the entries are then the last good ones.
@@ -48,10 +50,11 @@ final class HostEndpoints {
     }
   }
 
-  init(_ source: EndpointSource, resolver: Resolver, isFixed: Bool = false) {
+  init(_ source: EndpointSource, resolver: Resolver, isFixed: Bool = false, emptyIsNeg: Bool = false) {
     self.source = source
     self.resolver = resolver
     self.isFixed = isFixed
+    self.emptyIsNeg = emptyIsNeg
   }
 
   private func watch(_ host: String) -> (DnsName, ObservationToken) {
@@ -99,7 +102,7 @@ final class HostEndpoints {
     let problems = (sourceFailure.map { [$0] } ?? []) + failures + absences
     let text = problems.isEmpty ? nil : problems.prefix(3).joined(separator: "; ")
     if endpoints.isEmpty, !failures.isEmpty, let text { return source.fail(text) }
-    let set: EndpointSet = endpoints.isEmpty && !absences.isEmpty ? .neg : .bound(endpoints)
+    let set: EndpointSet = endpoints.isEmpty && (emptyIsNeg || !absences.isEmpty) ? .neg : .bound(endpoints)
     source.publish(set, partialFailure: text)
     if isFixed && !endpoints.isEmpty && !isPending {
       wasFixed = true

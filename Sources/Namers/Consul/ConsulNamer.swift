@@ -1,0 +1,80 @@
+import Dtab
+import MeshBase
+import Net
+
+/// `io.l5d.consul`: services as Consul knows them, followed with blocking queries.
+///
+/// A name is `DATACENTER/SERVICE`, or `DATACENTER/TAG/SERVICE`; the rest is residual. The datacenter `.local` is that of
+/// the agent that is asked. A service without instances that count is `neg`.
+@ControlActor
+public final class ConsulNamer: Namer {
+  public let prefix: Path
+  public let kind = "io.l5d.consul"
+  private let client: ClusterClient
+  private let options: Options
+  private let resolver: Resolver
+  private let catalog: ConsulCatalog
+  /// Lives as long as the namer: what keeps the client's certificates up to date.
+  public var companion: AnyObject?
+  private var lookups = WeakTable<Path, NameLookup>()
+  private var sources = WeakTable<Path, EndpointSource>()
+
+  public init(
+    prefix: Path = "/#/io.l5d.consul", client: ClusterClient, options: Options = Options(), resolver: Resolver
+  ) {
+    self.prefix = prefix
+    self.client = client
+    self.options = options
+    self.resolver = resolver
+    catalog = ConsulCatalog(client: client, options: options)
+  }
+
+  private var nameLength: Int { options.includesTag ? 3 : 2 }
+
+  public func lookup(_ rest: Path) -> NameLookup {
+    if let known = lookups[rest] { return known }
+    let id = rest.prefix(nameLength)
+    guard id.count == nameLength else { return NameLookup(.tree(.neg)) }
+    let lookup = NameLookup()
+    lookups[rest] = lookup
+    lookup.feeder = Follow(
+      BoundName(id: prefix + id, residual: rest.dropFirst(nameLength), endpoints: source(id)), lookup)
+    return lookup
+  }
+
+  private func source(_ id: Path) -> EndpointSource {
+    if let known = sources[id] { return known }
+    let source = EndpointSource()
+    sources[id] = source
+    let datacenter = Self.datacenter(id)
+    let key = ConsulService.Key(
+      datacenter: datacenter, tag: options.includesTag ? id[1].text : nil, name: id[nameLength - 1].text)
+    source.feeder = ConsulService(key, options: options, client: client, resolver: resolver, source) {
+      [weak catalog] in catalog?.refresh(datacenter)
+    }
+    return source
+  }
+
+  private static func datacenter(_ path: Path) -> String? { path[0].text == ".local" ? nil : path[0].text }
+
+  public func nearNames(to rest: Path, limit: Int) -> [Path] {
+    guard rest.count >= nameLength else { return [] }
+    let wanted = rest[nameLength - 1].text
+    let names = catalog.names(Self.datacenter(rest)).lazy.filter { $0 != wanted }.prefix(10_000)
+    return MeshBase.nearNames(to: wanted, among: names, limit: limit).map {
+      prefix + rest.prefix(nameLength - 1).appending(Label($0))
+    }
+  }
+
+  public var failingSince: MonotonicInstant? { sources.failingSince }
+  public var lastError: String? { nil }
+
+  public func state() -> NamerState {
+    NamerState(
+      kind: kind, prefix: prefix,
+      facts: [
+        ("consul", client.source.description), ("lastAnswerFrom", client.lastGood?.description ?? "nobody"),
+        ("consistencyMode", options.consistency.rawValue),
+      ], names: sources.entries.map { NamerState.Name(id: prefix + $0.key, source: $0.value) })
+  }
+}

@@ -1,0 +1,32 @@
+import Dtab
+import MeshBase
+import Net
+
+extension ZooKeeperClient {
+  /// What a namer over this client shows of itself.
+  func namerState(kind: String, prefix: Path, names: [NamerState.Name]) -> NamerState {
+    let age = failure.map { "\(Clock.now.nanoseconds(since: $0.since) / 1_000_000_000) s" }
+    return NamerState(
+      kind: kind, prefix: prefix,
+      facts: [
+        ("zookeeper", ensemble.description), ("connection", status), ("expiredSessions", "\(expiredSessions)"),
+        ("failingFor", age ?? "0 s"),
+      ], lastError: failure?.text, names: names)
+  }
+
+  /// Names close to the path below the deepest node of it that exists, as far as the children there are known: those who
+  /// look a name up know those of all its beginnings.
+  func nearNodes(to path: Path, limit: Int) -> [Path] {
+    for length in stride(from: path.count - 1, through: 0, by: -1) {
+      let parent = path.prefix(length)
+      guard let text = ZooKeeperPath.text(parent.labels), let node = knownNode(text, .children),
+        case .children(let names) = node.value
+      else { continue }
+      let wanted = path[length].text
+      let near = nearNames(
+        to: wanted, among: names.lazy.filter { !$0.hasPrefix("member_") }.prefix(10_000), limit: limit)
+      return near.map { parent.appending(Label($0)) }
+    }
+    return []
+  }
+}

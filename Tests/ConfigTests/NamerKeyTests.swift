@@ -1,0 +1,54 @@
+import Testing
+
+@testable import Config
+
+@Suite("keys of namers")
+struct NamerKeyTests {
+  private func namer(_ text: String) -> Loaded {
+    load("namers:\n- {\(text)}\nrouters:\n- protocol: http\n  servers: [{}]\n")
+  }
+
+  @Test("linkerd's examples of namers are taken as they are")
+  func linkerd() throws {
+    let zooKeeper = namer("kind: io.l5d.serversets, zkAddrs: [{host: 127.0.0.1, port: 2181}, {host: zk2}]")
+    #expect(zooKeeper.lines.isEmpty)
+    guard case .serversets(let servers)? = zooKeeper.configuration?.namers.first?.kind else {
+      Issue.record("no serversets")
+      return
+    }
+    #expect(servers.servers.map(\.host) == ["127.0.0.1", "zk2"])
+    #expect(servers.servers.map(\.port) == [2_181, 2_181])
+    let consul = namer(
+      "kind: io.l5d.consul, host: 127.0.0.1, port: 2181, includeTag: true, useHealthCheck: false, "
+        + "healthStatuses: [passing, warning], consistencyMode: stale, weights: [{tag: primary, weight: 5.0}]")
+    #expect(consul.lines.isEmpty)
+    guard case .consul(let values)? = consul.configuration?.namers.first?.kind else {
+      Issue.record("no consul")
+      return
+    }
+    #expect(values.healthStatuses == [.passing, .warning])
+    #expect(values.consistencyMode == .stale)
+    #expect(values.weights.first?.weight == 5)
+    #expect(namer("kind: io.l5d.k8s, host: localhost, port: 8001, labelSelector: version").lines.isEmpty)
+    #expect(namer("kind: io.l5d.k8s.ns, host: localhost, envVar: MY_POD_NAMESPACE").lines.isEmpty)
+    #expect(namer("kind: io.l5d.k8s.external, experimental: true, port: 8001").lines.isEmpty)
+    #expect(
+      namer("kind: io.l5d.dnssrv, experimental: true, refreshIntervalSeconds: 60, dnsHosts: [10.0.0.1]").lines.isEmpty)
+    #expect(namer("kind: io.l5d.zkLeader, zkAddrs: [{host: zk1}], zkRoot: /a, zkAuth: \"u:p\"").lines.isEmpty)
+  }
+
+  @Test(
+    "what is wrong is told with the key and the remedy",
+    arguments: [
+      ("kind: io.l5d.serversets", "zkAddrs"), ("kind: io.l5d.serversets, zkAddrs: []", "Write at least one server"),
+      ("kind: io.l5d.zkLeader, zkAddrs: [{host: \"zk1:2181\"}]", "The port has a key of its own"),
+      ("kind: io.l5d.zkLeader, zkAddrs: [{host: zk1}], zkRoot: a", "Write \"/a\""),
+      ("kind: io.l5d.consul, setHost: true", "requests keep the Host"),
+      ("kind: io.l5d.consul, healthStatuses: [ok]", "is not one of"),
+      ("kind: io.l5d.k8, host: a", "Did you mean \"io.l5d.k8s\""),
+    ])
+  func wrong(_ text: String, _ message: String) {
+    let lines = namer(text).lines
+    #expect(lines.contains { $0.contains(message) }, "\(lines)")
+  }
+}
