@@ -162,7 +162,7 @@ extension LoadTests {
       }
       let byPath = try seen("GET /web/a/b?c HTTP/1.1\r\nHost: any\r\n\r\n", router.port)
       #expect(byPath.hasPrefix("GET /a/b?c HTTP/1.1\r\n"))
-      #expect(byPath.contains("Forwarded: by=127.0.0.1;for=127.0.0.1;host=\"any\"\r\n"))
+      #expect(byPath.contains("Forwarded: by=127.0.0.1;for=127.0.0.1;host=\"any\";proto=http\r\n"))
       #expect(try seen("GET /web HTTP/1.1\r\nHost: any\r\n\r\n", router.port).hasPrefix("GET / HTTP/1.1\r\n"))
       #expect(try seen("GET /web?q HTTP/1.1\r\nHost: any\r\n\r\n", router.port).hasPrefix("GET /?q HTTP/1.1\r\n"))
       #expect(
