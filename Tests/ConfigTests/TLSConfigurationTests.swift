@@ -44,8 +44,8 @@ struct TLSConfigurationTests {
     #expect(server.protocols == [.v13])
     #expect(server.alpn == [.http11])
     let client = try #require(configuration.routers[0].client.tls)
-    #expect(client.clientAuth?.certPath == "c.pem")
-    #expect(client.trustCerts == ["more.pem"])
+    #expect(client.terms.clientAuth?.certPath == "c.pem")
+    #expect(client.terms.trustCerts == ["more.pem"])
     #expect(configuration.routers[0].client.forwardClientCert)
     #expect(load(configuration.effectiveJSON).configuration == configuration)
   }

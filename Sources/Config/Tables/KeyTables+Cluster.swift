@@ -8,29 +8,29 @@ extension KeyTables {
         "commonName", \.commonName, .optional(.text("name")), defaultNote: "the host that is asked",
         "The name that a server's certificate must have."),
       Key(
-        "trustCertsBundle", \.trustCertsBundle, .optional(.file), defaultNote: "the system's roots",
+        "trustCertsBundle", \.terms.trustCertsBundle, .optional(.file), defaultNote: "the system's roots",
         "PEM file of the roots that vouch for servers, or a directory of such files."),
-      Key("trustCerts", \.trustCerts, .list(.file), "More such files; linkerd's former key."),
+      Key("trustCerts", \.terms.trustCerts, .list(.file), "More such files; linkerd's former key."),
       Key(
-        "disableValidation", \.disableValidation, .boolean,
+        "disableValidation", \.terms.disableValidation, .boolean,
         "Believe any server. Whoever stands between can then say where requests go."),
       Key(
-        "clientAuth", \.clientAuth, .optional(certificate.codec), defaultNote: "none",
+        "clientAuth", \.terms.clientAuth, .optional(certificate.codec), defaultNote: "none",
         "The certificate that is shown to servers which ask for one."),
-      Key("protocols", \.protocols, .list(.choice()), origin: .ours, "Versions that are spoken."),
+      Key("protocols", \.terms.protocols, .list(.choice()), origin: .ours, "Versions that are spoken."),
       Key(
-        "ciphers", \.ciphers, .list(.text("name")), origin: .ours,
+        "ciphers", \.terms.ciphers, .list(.text("name")), origin: .ours,
         defaultNote: "AES-GCM and ChaCha20 with forward secrecy",
         "Ciphers in the order of preference, by OpenSSL's or the IANA's names."),
     ],
     finish: { tls, _, trail, decoding in
-      if tls.disableValidation {
+      if tls.terms.disableValidation {
         decoding.report(
           .warning, .exposure, at: trail.key("disableValidation").canonical,
           "true: a server may be anyone, and so may whoever stands between",
           remedy: "Set trustCertsBundle where the roots are your own.")
       }
-      if tls.protocols.isEmpty, decoding.isSound(trail.key("protocols").index(0).canonical) {
+      if tls.terms.protocols.isEmpty, decoding.isSound(trail.key("protocols").index(0).canonical) {
         decoding.report(
           .error, .conflict, at: trail.key("protocols").canonical, "no version is left", remedy: "Leave the key out.")
       }

@@ -100,18 +100,18 @@ extension KeyTables {
         "The name that an endpoint's certificate must have, and that it is asked for by SNI. Captures of `prefix` may"
           + " stand in it: `{service}.mesh`."),
       Key(
-        "trustCertsBundle", \.trustCertsBundle, .optional(.file), defaultNote: "the system's roots",
+        "trustCertsBundle", \.terms.trustCertsBundle, .optional(.file), defaultNote: "the system's roots",
         "PEM file of the roots that vouch for endpoints, or a directory of such files."),
-      Key("trustCerts", \.trustCerts, .list(.file), "More such files; linkerd's former key."),
+      Key("trustCerts", \.terms.trustCerts, .list(.file), "More such files; linkerd's former key."),
       Key(
-        "disableValidation", \.disableValidation, .boolean,
+        "disableValidation", \.terms.disableValidation, .boolean,
         "Believe any endpoint. What is sent can then be read and changed by whoever stands between."),
       Key(
-        "clientAuth", \.clientAuth, .optional(certificate.codec), defaultNote: "none",
+        "clientAuth", \.terms.clientAuth, .optional(certificate.codec), defaultNote: "none",
         "The certificate that is shown to endpoints which ask for one."),
-      Key("protocols", \.protocols, .list(.choice(unsupported: oldProtocols)), "Versions that are spoken."),
+      Key("protocols", \.terms.protocols, .list(.choice(unsupported: oldProtocols)), "Versions that are spoken."),
       Key(
-        "ciphers", \.ciphers, .list(.text("name")), origin: .ours,
+        "ciphers", \.terms.ciphers, .list(.text("name")), origin: .ours,
         defaultNote: "AES-GCM and ChaCha20 with forward secrecy",
         "Ciphers in the order of preference, by OpenSSL's or the IANA's names."),
     ],
@@ -120,7 +120,7 @@ extension KeyTables {
         let path = key.map { trail.key($0).canonical } ?? trail.canonical
         decoding.report(.error, .conflict, at: path, message, remedy: remedy)
       }
-      if tls.disableValidation {
+      if tls.terms.disableValidation {
         decoding.report(
           .warning, .exposure, at: trail.key("disableValidation").canonical,
           "true: an endpoint may be anyone, and so may whoever stands between",
@@ -139,7 +139,7 @@ extension KeyTables {
             "Captures are those of prefix, as in prefix: /#/io.l5d.fs/{service}.")
         }
       }
-      if tls.protocols.isEmpty, decoding.isSound(trail.key("protocols").index(0).canonical) {
+      if tls.terms.protocols.isEmpty, decoding.isSound(trail.key("protocols").index(0).canonical) {
         conflict("protocols", "no version is left", "Leave the key out.")
       }
     })

@@ -4,15 +4,7 @@ extension Configuration {
     public var enabled = true
     /// What a server's certificate must be for; `nil`: the name or address that is asked.
     public var commonName: String?
-    /// PEM roots, or a directory of such files.
-    public var trustCertsBundle: String?
-    /// linkerd's former key: more files of roots.
-    public var trustCerts: [String] = []
-    public var disableValidation = false
-    /// The router's own certificate.
-    public var clientAuth: Certificate?
-    public var protocols = TLSProtocol.allCases
-    public var ciphers: [String] = []
+    public var terms = TLSTerms()
 
     public init() {}
   }

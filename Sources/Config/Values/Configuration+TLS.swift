@@ -44,14 +44,8 @@ extension Configuration {
     public init() {}
   }
 
-  /// How endpoints are spoken to.
-  public struct ClientTLS: Sendable, Equatable {
-    public var enabled = true
-    /// Bound ids that this holds for, as a pattern with captures; others are spoken to in clear text. `nil`: all.
-    public var prefix: String?
-    /// What the endpoint's certificate must be for, and what it is asked for; captures of `prefix` may stand in it.
-    /// `nil` only without validation.
-    public var commonName: String?
+  /// On what terms a server is spoken to with TLS: whom the router believes, and who it says it is.
+  public struct TLSTerms: Sendable, Equatable {
     /// PEM roots, or a directory of such files.
     public var trustCertsBundle: String?
     /// linkerd's former key: more files of roots.
@@ -61,6 +55,19 @@ extension Configuration {
     public var clientAuth: Certificate?
     public var protocols = TLSProtocol.allCases
     public var ciphers: [String] = []
+
+    public init() {}
+  }
+
+  /// How endpoints are spoken to.
+  public struct ClientTLS: Sendable, Equatable {
+    public var enabled = true
+    /// Bound ids that this holds for, as a pattern with captures; others are spoken to in clear text. `nil`: all.
+    public var prefix: String?
+    /// What the endpoint's certificate must be for, and what it is asked for; captures of `prefix` may stand in it.
+    /// `nil` only without validation.
+    public var commonName: String?
+    public var terms = TLSTerms()
 
     public init() {}
   }

@@ -57,28 +57,25 @@ extension NamerAssembly {
   /// `nil`: the block is switched off.
   static func security(_ tls: Configuration.ClusterTLS) throws -> ClusterClient.Security? {
     guard tls.enabled else { return nil }
-    var same = Configuration.ClientTLS()
-    same.trustCertsBundle = tls.trustCertsBundle
-    same.trustCerts = tls.trustCerts
-    same.disableValidation = tls.disableValidation
-    same.clientAuth = tls.clientAuth
-    same.protocols = tls.protocols
-    same.ciphers = tls.ciphers
     return ClusterClient.Security(
-      try TLSClientContext(TLSAssembly.options(same, applications: [])), expectedName: tls.commonName)
+      try TLSClientContext(TLSAssembly.options(tls.terms, applications: [])), expectedName: tls.commonName)
   }
 
-  /// - Parameter environment: a variable with `user:password`, for where the configuration says nothing.
-  static func credentials(_ auth: Configuration.ClusterAuth?, environment: String? = nil) throws -> ClusterCredentials {
-    if let auth {
-      if let user = auth.user { return .basic(user: user, password: auth.password ?? "") }
-      if let token = auth.token { return .bearer(token) }
-      if let file = auth.tokenFile { return .bearerFile(file) }
-      if let file = auth.serviceAccountFile {
-        return .serviceAccount(try ServiceAccount(json: try FileSystem.read(file, limit: 1 << 20)))
-      }
-      return .none
+  static func configuredCredentials(_ auth: Configuration.ClusterAuth) throws -> ClusterCredentials {
+    if let user = auth.user { return .basic(user: user, password: auth.password ?? "") }
+    if let token = auth.token { return .bearer(token) }
+    if let file = auth.tokenFile { return .bearerFile(file) }
+    if let file = auth.serviceAccountFile {
+      return .serviceAccount(try ServiceAccount(json: try FileSystem.read(file, limit: 1 << 20)))
     }
+    return .none
+  }
+
+  /// For the managers of DC/OS: where the configuration says nothing, what the environment says.
+  ///
+  /// - Parameter environment: a variable with `user:password`, asked last.
+  static func credentials(_ auth: Configuration.ClusterAuth?, environment: String? = nil) throws -> ClusterCredentials {
+    if let auth { return try configuredCredentials(auth) }
     if let account = Host.environment("DCOS_SERVICE_ACCOUNT_CREDENTIAL"), !account.isEmpty {
       let json = account.hasPrefix("{") ? Array(account.utf8) : try FileSystem.read(account, limit: 1 << 20)
       return .serviceAccount(try ServiceAccount(json: json))

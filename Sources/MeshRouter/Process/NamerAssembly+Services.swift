@@ -25,7 +25,8 @@ extension NamerAssembly {
     _ kubernetes: Configuration.Namer.Kubernetes, scope: KubernetesNamer.Scope, prefix: Path, _ resolver: Resolver
   ) throws -> KubernetesNamer {
     let (client, watcher) = try client(
-      kubernetes.host, kubernetes.port, kubernetes.tls, resolver, try credentials(kubernetes.auth))
+      kubernetes.host, kubernetes.port, kubernetes.tls, resolver,
+      try kubernetes.auth.map(configuredCredentials) ?? .none)
     let namer = KubernetesNamer(
       prefix: prefix, client: client,
       options: KubernetesNamer.Options(scope: scope, labelSelector: kubernetes.labelSelector), resolver: resolver)
@@ -44,33 +45,11 @@ extension NamerAssembly {
     guard let tls else { return (client, nil) }
     // A certificate or a list of roots that is replaced counts from the next connection on.
     let watcher = try TLSCertificateWatcher(
-      client: contextOptions(tls),
+      client: TLSAssembly.options(tls.terms, applications: []),
       onChange: { [weak client] context in
         client?.security = ClusterClient.Security(context, expectedName: tls.commonName)
       })
     client.security = ClusterClient.Security(watcher.context, expectedName: tls.commonName)
     return (client, watcher)
-  }
-
-  private static func contextOptions(_ tls: Configuration.ClusterTLS) -> TLSClientContext.Options {
-    var same = Configuration.ClientTLS()
-    same.trustCertsBundle = tls.trustCertsBundle
-    same.trustCerts = tls.trustCerts
-    same.disableValidation = tls.disableValidation
-    same.clientAuth = tls.clientAuth
-    same.protocols = tls.protocols
-    same.ciphers = tls.ciphers
-    return TLSAssembly.options(same, applications: [])
-  }
-
-  private static func credentials(_ auth: Configuration.ClusterAuth?) throws -> ClusterCredentials {
-    guard let auth else { return .none }
-    if let user = auth.user { return .basic(user: user, password: auth.password ?? "") }
-    if let token = auth.token { return .bearer(token) }
-    if let file = auth.tokenFile { return .bearerFile(file) }
-    if let file = auth.serviceAccountFile {
-      return .serviceAccount(try ServiceAccount(json: try FileSystem.read(file, limit: 1 << 20)))
-    }
-    return .none
   }
 }

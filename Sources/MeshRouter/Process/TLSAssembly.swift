@@ -21,16 +21,16 @@ public enum TLSAssembly {
 
   /// - Parameter applications: what is offered by ALPN, the preferred one first.
   public static func options(
-    _ tls: Configuration.ClientTLS, applications: [TLSApplication] = [.http11]
+    _ terms: Configuration.TLSTerms, applications: [TLSApplication] = [.http11]
   ) -> TLSClientContext.Options {
     var options = TLSClientContext.Options()
-    let roots = (tls.trustCertsBundle.map { [$0] } ?? []) + tls.trustCerts
+    let roots = (terms.trustCertsBundle.map { [$0] } ?? []) + terms.trustCerts
     options.trust = roots.isEmpty ? .system : .files(roots)
-    options.disableValidation = tls.disableValidation
-    options.identity = tls.clientAuth.map(files)
+    options.disableValidation = terms.disableValidation
+    options.identity = terms.clientAuth.map(files)
     options.applications = applications
-    options.versions = tls.protocols.map(version)
-    options.ciphers = tls.ciphers
+    options.versions = terms.protocols.map(version)
+    options.ciphers = terms.ciphers
     return options
   }
 
@@ -101,14 +101,14 @@ public enum TLSAssembly {
 
   private static func inspect(_ tls: Configuration.ClientTLS, _ path: String) -> [FileProblem] {
     guard tls.enabled else { return [] }
-    let options = options(tls)
+    let options = options(tls.terms)
     do throws(TLSLoadError) {
       return try TLSClientContext(options).warnings.map { problem($0, .warning, at: path + ".clientAuth.certPath") }
     } catch {
       if let files = options.identity, [files.certificate, files.key, files.intermediates].contains(error.file) {
         return [problem(error, at: key(of: error, files, path + ".clientAuth"))]
       }
-      let isOld = tls.trustCerts.firstIndex { error.file.hasPrefix($0) }
+      let isOld = tls.terms.trustCerts.firstIndex { error.file.hasPrefix($0) }
       let key = error.file.isEmpty ? ".ciphers" : isOld.map { ".trustCerts[\($0)]" } ?? ".trustCertsBundle"
       return [problem(error, at: path + key)]
     }

@@ -41,7 +41,7 @@ public final class TLSContexts {
       clients.append(
         try router.client.tls.flatMap { tls in
           guard tls.enabled else { return nil }
-          let options = TLSAssembly.options(tls, applications: TLSAssembly.applications(router.client.protocol))
+          let options = TLSAssembly.options(tls.terms, applications: TLSAssembly.applications(router.client.protocol))
           return try ClientWatcher(
             client: options,
             onChange: { [weak self] context in
