@@ -18,6 +18,9 @@ struct DemoCommand: ParsableCommand {
   @Option(help: "Requests per second that the demo sends itself; 0 sends none.")
   var traffic = 40
 
+  @Flag(help: "With a Marathon cluster inside: rolling deploys while requests flow.")
+  var cluster = false
+
   func validate() throws {
     if !(0...10_000).contains(traffic) { throw ValidationError("--traffic is 0 to 10000 requests per second.") }
     for value in [port, adminPort] where !(0...65_535).contains(value) {
@@ -27,6 +30,7 @@ struct DemoCommand: ParsableCommand {
 
   func run() throws {
     RunningRouter.prepare()
+    if cluster { return try runCluster() }
     let demo: Demo
     do {
       demo = try Demo(ports: Demo.Ports(router: port, admin: adminPort))
@@ -42,9 +46,69 @@ struct DemoCommand: ParsableCommand {
       let admin = router.adminAddress?.description
       Console.writeError(Self.banner(demo, router: "\(address)", admin: admin ?? "", traffic: traffic))
       if traffic > 0 {
-        Task { @ControlActor in await DemoTraffic(to: address).run(requestsPerSecond: traffic) }
+        Task { @ControlActor in
+          await DemoTraffic(to: address).run(requestsPerSecond: traffic) { router.isDraining }
+        }
       }
     }
+  }
+
+  private func runCluster() throws {
+    let (demo, environment): (ClusterDemo, [String: String])
+    let ports = Demo.Ports(router: port, admin: adminPort)
+    do {
+      (demo, environment) = try ControlActor.runBlocking {
+        let demo = try ClusterDemo(ports: ports)
+        return (demo, demo.environment())
+      }
+    } catch {
+      throw CommandFailure(.problem, "the demo cannot start: \(error)")
+    }
+    let input = ConfigurationInput(
+      name: "the cluster's quickstart", text: ClusterQuickstart.yaml, environment: { environment[$0] })
+    let configuration = try input.usable(color: false)
+    let traffic = traffic
+    try RunningRouter.run(configuration) { router in
+      guard let address = router.serverAddresses.first?.first else { return }
+      let admin = router.adminAddress?.description ?? ""
+      Console.writeError(Self.clusterBanner(demo, router: "\(address)", admin: admin, traffic: traffic))
+      Task { @ControlActor in
+        try await demo.run(through: router, at: address, requestsPerSecond: traffic) { line in
+          Console.writeError("  \(line)\n")
+        }
+      }
+    }
+    Console.writeError("  \(try ControlActor.runBlocking { demo.summary })\n")
+  }
+
+  @ControlActor
+  private static func clusterBanner(_ demo: ClusterDemo, router: String, admin: String, traffic: Int) -> String {
+    let option = "http://\(admin)" == AdminOptions.standard ? "" : " --admin http://\(admin)"
+    let program = ((try? FileSystem.resolvingLinks("/proc/self/exe")) ?? nil) ?? "this program"
+    return """
+      \(ProductVersion.description)
+
+        routing    http://\(router)   by the Host header
+        admin      http://\(admin)
+        Marathon   http://\(demo.marathonAddress)   three nodes, simulated in this process
+        apps       \(demo.apps)
+        traffic    \(traffic == 0 ? "none" : "\(traffic) requests/s to \(ClusterDemo.name) from the demo itself")
+
+      Try in another terminal, while new versions are deployed:
+
+        # a request, routed to a task of the app /shop/\(ClusterDemo.name); then where it goes and why
+        curl -i -H 'Host: \(ClusterDemo.name)' \(router)
+        meshrouter why http://\(ClusterDemo.name)/\(option)
+
+        # what Marathon says, and what the router keeps of it
+        curl -s 'http://\(demo.marathonAddress)/v2/apps/shop/\(ClusterDemo.name)?embed=app.tasks'
+        curl -s http://\(admin)/namer_state/io.l5d.marathon.json
+
+      Here meshrouter is \(program)
+      Ctrl-C stops everything.
+
+
+      """
   }
 
   private static func banner(_ demo: Demo, router: String, admin: String, traffic: Int) -> String {
@@ -84,6 +148,8 @@ struct DemoCommand: ParsableCommand {
 
         # the metrics
         curl -s http://\(admin)/admin/metrics/prometheus | grep service_requests
+
+      The same over a cluster, with rolling deploys: meshrouter demo --cluster
 
       Here meshrouter is \(program)
       Ctrl-C stops everything.

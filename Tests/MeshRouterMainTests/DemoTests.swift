@@ -29,9 +29,10 @@ final class RunningCommand {
     }
   }
 
-  /// Asks it to end and waits for that; the exit status.
+  /// Asks it to end, reads what it still has to say and waits for that; the exit status.
   func end() -> Int32 {
     process.terminate()
+    said += String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     return process.terminationStatus
   }
@@ -144,5 +145,21 @@ struct DemoTests {
     }
     #expect(count >= 20)
     #expect(demo.end() == 0)
+  }
+
+  @Test("the cluster's demo deploys a new version while requests flow, and none fails")
+  func cluster() throws {
+    let demo = try RunningCommand("demo", "--cluster", "--port", "0", "--admin-port", "0", "--traffic", "100")
+    let router = try #require(demo.announced(/routing +http:\/\/(\S+)/))
+    let admin = try #require(demo.announced(/admin +(http:\/\/\S+)/))
+    let marathon = try #require(demo.announced(/Marathon +(http:\/\/\S+)/))
+    #expect(try curl("-i -H 'Host: web' \(router)").contains("X-Task: shop_web."))
+    #expect(try curl("\(marathon)/v2/apps/shop/web?embed=app.tasks").contains("/shop/web"))
+    let why = try Command.shell("MESHROUTER_ADMIN=\(admin) meshrouter why http://web/")
+    #expect(why.text.contains("/#/io.l5d.marathon/shop/web") && why.text.contains("routable"), "\(why.text)")
+    // Every task of the first version is gone, and the second one answers.
+    #expect(demo.announced(/done +running: v2 6 +answered: v1 \d+, v2 (\d+) +failed: 0\n/) != nil, "\(demo.said)")
+    #expect(demo.end() == 0)
+    #expect(demo.said.firstMatch(of: /\d{3,} requests answered over 2 versions, failed: 0\n$/) != nil, "\(demo.said)")
   }
 }

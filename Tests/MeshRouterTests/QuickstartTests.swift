@@ -4,10 +4,12 @@ import Testing
 
 @Suite("the quickstart")
 struct QuickstartTests {
-  @Test("the embedded configuration is the example's text")
-  func sameText() throws {
+  @Test(
+    "the embedded configurations are the examples' texts",
+    arguments: [("quickstart.yaml", Quickstart.yaml), ("cluster.yaml", ClusterQuickstart.yaml)])
+  func sameText(name: String, text: String) throws {
     let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("dtabs/quickstart.yaml")
-    #expect(try Quickstart.yaml == String(contentsOf: file, encoding: .utf8))
+      .deletingLastPathComponent().appendingPathComponent("dtabs/\(name)")
+    #expect(try text == String(contentsOf: file, encoding: .utf8))
   }
 }

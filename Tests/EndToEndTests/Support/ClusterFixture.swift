@@ -1,0 +1,129 @@
+import ClusterSim
+import MeshBase
+import Net
+import TestSupport
+
+/// Which scheduler the router learns of tasks from.
+enum ClusterSource: String, CaseIterable, Sendable {
+  case mesos, marathon
+}
+
+/// A simulated cluster with one app, `/shop/web`, a router that reads it, and requests to the app all the time.
+@ControlActor
+final class ClusterFixture {
+  let model = ClusterModel(seed: 7)
+  let app: SimApp
+  let load: ClusterLoad
+  let router: Router
+  private let scheduler: Scheduler
+
+  private enum Scheduler {
+    case mesos(FakeMesosMaster)
+    case marathon(FakeMarathon)
+  }
+
+  /// Returns when requests are answered; those until then do not count.
+  init(_ source: ClusterSource, instances: Int, requestsPerSecond: UInt64 = 200) async throws {
+    model.backends = try SimBackends()
+    // Mesos knows the results of its own checks only.
+    let plan = AppPlan(
+      "/shop/web", checks: 1, checkProtocol: source == .mesos ? "MESOS_HTTP" : "HTTP", instances: instances)
+    app = try model.addRunning(plan)
+    let (dtab, namer): (String, String)
+    switch source {
+    case .mesos:
+      var options = FakeMesosMaster.Options()
+      options.masters = 2
+      options.heartbeatMilliseconds = 1_000
+      let master = try FakeMesosMaster(model, options: options)
+      scheduler = .mesos(master)
+      dtab = "/svc/web => /#/io.l5d.mesos/marathon/web.shop"
+      namer = "- {kind: io.l5d.mesos, masters: [\(Self.list(master.addresses))]}"
+    case .marathon:
+      var options = FakeMarathon.Options()
+      options.nodes = 2
+      options.keepaliveMilliseconds = 1_000
+      let marathon = try FakeMarathon(model, options: options)
+      scheduler = .marathon(marathon)
+      dtab = "/svc => /#/io.l5d.marathon/shop"
+      namer = "- {kind: io.l5d.marathon, hosts: [\(Self.list(marathon.addresses))]}"
+    }
+    // Starting waits for the process, which asks the scheduler on this thread.
+    router = try await Task.detached { try Router(dtab: dtab, namers: namer) }.value
+    load = ClusterLoad(router, service: "web", requestsPerSecond: requestsPerSecond)
+    guard await eventually(withinMilliseconds: 10_000, { load.answered > 20 }) else {
+      throw Router.StartError(description: "no answers: \(load.failures.first ?? "none at all"); \(router.output)")
+    }
+    load.forget()
+  }
+
+  private static func list(_ addresses: [SocketAddress]) -> String {
+    addresses.map { "\"\($0)\"" }.joined(separator: ", ")
+  }
+
+  /// Another node leads after a while without one. A Mesos master knows half of its agents at first; a Marathon knows no
+  /// results of health checks.
+  func changeLeader() async throws {
+    switch scheduler {
+    case .mesos(let master):
+      let next = ((master.leader ?? 0) + 1) % master.addresses.count
+      master.elect(nil)
+      try await ControlActor.sleep(milliseconds: 300)
+      master.elect(next, registered: 0.5)
+      try await ControlActor.sleep(milliseconds: 800)
+      master.registerAgents()
+    case .marathon(let marathon):
+      await marathon.changeLeader(withoutLeaderMilliseconds: 300, refillMilliseconds: 800)
+    }
+  }
+
+  /// No node answers any more.
+  func goAway() async {
+    switch scheduler {
+    case .mesos(let master): await master.goAway()
+    case .marathon(let marathon): await marathon.goAway()
+    }
+  }
+
+  /// They are back, with half of what they knew.
+  func comeBackHalf() throws {
+    switch scheduler {
+    case .mesos(let master):
+      master.elect(master.leader, registered: 0.5)
+      try master.comeBack()
+    case .marathon(let marathon):
+      marathon.faults.add(ServerFault(.halfLoaded(share: 0.5)))
+      model.loseHealthResults()
+      try marathon.comeBack()
+    }
+  }
+
+  /// The other half is known again.
+  func learnTheRest() {
+    switch scheduler {
+    case .mesos(let master): master.registerAgents()
+    case .marathon(let marathon):
+      marathon.faults.clear()
+      model.refillHealthResults()
+      model.post(app)
+    }
+  }
+
+  /// Requests that the scheduler has got.
+  var questions: Int {
+    switch scheduler {
+    case .mesos(let master): master.traffic.total().requests
+    case .marathon(let marathon): marathon.traffic.total().requests
+    }
+  }
+
+  /// Ends everything; the failures of all requests since the start.
+  func stop() async -> [String] {
+    await load.stop()
+    switch scheduler {
+    case .mesos(let master): await master.close()
+    case .marathon(let marathon): await marathon.close()
+    }
+    return load.failures
+  }
+}
