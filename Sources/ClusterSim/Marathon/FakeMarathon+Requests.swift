@@ -5,12 +5,8 @@ extension FakeMarathon {
   /// Bytes of apps that are put together before they are written.
   private static let pieceBytes = 262_144
 
-  func answer(_ request: ControlRequest, node: Int) async -> ControlResponse {
-    let key = traffic.request(request)
-    let path = "/" + request.path.split(separator: "/").joined(separator: "/")
-    let kinds = faults.take(path: path, node: node)
-    if let response = await ServerFaults.before(kinds) { return response }
-    if path == Credentials.loginPath && request.method == "POST" { return credentials.login(request) }
+  func reply(_ exchange: FakeExchange) -> ControlResponse {
+    let (request, path, node) = (exchange.request, exchange.path, exchange.node)
     if path == "/ping" { return .text("pong") }
     guard credentials.permits(request) else { return Credentials.refusal }
     guard let leader else {
@@ -28,15 +24,15 @@ extension FakeMarathon {
     }
     let parts = path.split(separator: "/").map(String.init)
     switch parts.prefix(2) {
-    case ["v2", "events"]: return stream(request, node: node, key: key)
-    case ["v2", "leader"]: return json(#"{"leader":"\#(addresses[leader])"}"#, node, key, request, kinds)
+    case ["v2", "events"]: return stream(exchange)
+    case ["v2", "leader"]: return whole(#"{"leader":"\#(addresses[leader])"}"#, exchange)
     case ["v2", "info"]:
-      let text = #"{"name":"marathon","version":"1.9.136","elected":true,"leader":"\#(addresses[leader])"}"#
-      return json(text, node, key, request, kinds)
-    case ["v2", "tasks"]: return tasks(request, node, key, kinds)
+      return whole(
+        #"{"name":"marathon","version":"1.9.136","elected":true,"leader":"\#(addresses[leader])"}"#, exchange)
+    case ["v2", "tasks"]: return tasks(exchange)
     case ["v2", "apps"]:
-      if parts.count == 2 { return list(request, node, key, kinds) }
-      return one(parts.dropFirst(2), request, node, key, kinds)
+      if parts.count == 2 { return list(exchange) }
+      return one(parts.dropFirst(2), exchange)
     default: return message(404, "HTTP 404 Not Found", node)
     }
   }
@@ -53,28 +49,21 @@ extension FakeMarathon {
     return ControlResponse(status: status, headers: headers(node: node), body: .whole(Array(json.text.utf8)))
   }
 
-  /// A small answer, whole.
-  private func json(
-    _ text: String, _ node: Int, _ key: String, _ request: ControlRequest, _ kinds: [ServerFault.Kind]
-  ) -> ControlResponse {
-    whole(Array(text.utf8), node, key, request, kinds)
-  }
+  private func whole(_ text: String, _ exchange: FakeExchange) -> ControlResponse { whole(Array(text.utf8), exchange) }
 
-  private func whole(
-    _ bytes: [UInt8], _ node: Int, _ key: String, _ request: ControlRequest, _ kinds: [ServerFault.Kind]
-  ) -> ControlResponse {
-    var headers = headers(node: node)
+  private func whole(_ bytes: [UInt8], _ exchange: FakeExchange) -> ControlResponse {
+    var headers = headers(node: exchange.node)
     var bytes = bytes
-    if accepts(request) {
+    if accepts(exchange.request) {
       headers.add("Content-Encoding", "gzip")
       bytes = StoredGzip.wrap(bytes)
     }
-    if kinds.isEmpty {
-      traffic.sent(bytes.count, for: key)
+    if exchange.kinds.isEmpty {
+      traffic.sent(bytes.count, for: exchange.key)
       return ControlResponse(headers: headers, body: .whole(bytes))
     }
     var rest: [UInt8]? = bytes
-    return FaultyBody(kinds: kinds, log: traffic, key: key).response(headers) {
+    return FaultyBody(kinds: exchange.kinds, log: traffic, key: exchange.key).response(headers) {
       defer { rest = nil }
       return rest
     }
@@ -84,26 +73,18 @@ extension FakeMarathon {
     options.gzip && (request.headers["Accept-Encoding"]?.contains("gzip") ?? false)
   }
 
-  private func one(
-    _ parts: ArraySlice<String>, _ request: ControlRequest, _ node: Int, _ key: String, _ kinds: [ServerFault.Kind]
-  ) -> ControlResponse {
+  private func one(_ parts: ArraySlice<String>, _ exchange: FakeExchange) -> ControlResponse {
     let id = "/" + parts.joined(separator: "/")
-    let share = ServerFaults.share(kinds)
     if let app = model.app(id) {
-      guard request.query.all("embed").contains(where: { $0 == "app.tasks" }) else {
-        return json(#"{"app":\#(MarathonText.app(app, tasks: nil))}"#, node, key, request, kinds)
+      guard exchange.request.query.all("embed").contains(where: { $0 == "app.tasks" }) else {
+        return whole(#"{"app":\#(MarathonText.app(app, tasks: nil))}"#, exchange)
       }
-      return whole(Array(#"{"app":"#.utf8) + bytes(app, share) + [UInt8(ascii: "}")], node, key, request, kinds)
+      return whole(Array(#"{"app":"#.utf8) + bytes(app, exchange.share) + [UInt8(ascii: "}")], exchange)
     }
     if parts.last == "tasks", let app = model.app("/" + parts.dropLast().joined(separator: "/")) {
-      var json = JSONText()
-      json.object { json in
-        json.key("tasks")
-        json.array(app.tasks) { $0.element(raw: MarathonText.task($1)) }
-      }
-      return whole(Array(json.text.utf8), node, key, request, kinds)
+      return whole(Self.text(app.tasks), exchange)
     }
-    return message(404, "App '\(id)' does not exist", node)
+    return message(404, "App '\(id)' does not exist", exchange.node)
   }
 
   private func bytes(_ app: SimApp, _ share: Double) -> [UInt8] {
@@ -112,11 +93,10 @@ extension FakeMarathon {
     return Array(MarathonText.app(app, tasks: known).utf8)
   }
 
-  private func list(_ request: ControlRequest, _ node: Int, _ key: String, _ kinds: [ServerFault.Kind])
-    -> ControlResponse
-  {
+  private func list(_ exchange: FakeExchange) -> ControlResponse {
+    let request = exchange.request
     let embedsTasks = request.query.all("embed").contains { $0 == "apps.tasks" }
-    let share = ServerFaults.share(kinds)
+    let share = exchange.share
     let apps = model.apps.filter { matches($0, request.query) }
     let text = { (app: SimApp) in
       embedsTasks ? self.bytes(app, share) : Array(MarathonText.app(app, tasks: nil).utf8)
@@ -128,11 +108,11 @@ extension FakeMarathon {
         all += text(app)
       }
       all += Array("]}".utf8)
-      return whole(all, node, key, request, kinds)
+      return whole(all, exchange)
     }
     var next = 0
     var isDone = false
-    return FaultyBody(kinds: kinds, log: traffic, key: key).response(headers(node: node)) {
+    return FaultyBody(kinds: exchange.kinds, log: traffic, key: exchange.key).response(headers(node: exchange.node)) {
       if isDone { return nil }
       var piece: [UInt8] = next == 0 ? Array(#"{"apps":["#.utf8) : []
       piece.reserveCapacity(Self.pieceBytes + 16_384)
@@ -162,20 +142,24 @@ extension FakeMarathon {
     }
   }
 
-  private func tasks(_ request: ControlRequest, _ node: Int, _ key: String, _ kinds: [ServerFault.Kind])
-    -> ControlResponse
-  {
-    let share = ServerFaults.share(kinds)
-    let status = request.query["status"]
-    let tasks = model.apps.flatMap(\.tasks).filter { task in
-      guard ServerFaults.shows(task.id, share: share) else { return false }
-      return status == nil || (status == "running") == (task.state == .running)
-    }
+  private func tasks(_ exchange: FakeExchange) -> ControlResponse {
+    let share = exchange.share
+    let status = exchange.request.query["status"]
+    return whole(
+      Self.text(
+        model.apps.flatMap(\.tasks).filter { task in
+          guard ServerFaults.shows(task.id, share: share) else { return false }
+          return status == nil || (status == "running") == (task.state == .running)
+        }), exchange)
+  }
+
+  /// A list of tasks, as an answer of its own.
+  private static func text(_ tasks: [SimTask]) -> String {
     var json = JSONText()
     json.object { json in
       json.key("tasks")
       json.array(tasks) { $0.element(raw: MarathonText.task($1)) }
     }
-    return whole(Array(json.text.utf8), node, key, request, kinds)
+    return json.text
   }
 }

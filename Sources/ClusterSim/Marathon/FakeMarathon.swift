@@ -5,7 +5,7 @@ import Net
 ///
 /// Everything that can go wrong with it is a method or a switch. Confined to the control thread.
 @ControlActor
-public final class FakeMarathon {
+public final class FakeMarathon: FakeScheduler {
   public struct Options: Sendable {
     public var nodes = 1
     public var generation = EventGeneration.both
@@ -25,79 +25,24 @@ public final class FakeMarathon {
     public init() {}
   }
 
-  public let model: ClusterModel
   public let options: Options
-  public let faults = ServerFaults()
-  public let traffic = TrafficLog()
-  public let credentials: Credentials
-  /// Where each node listens, whether it is up or not.
-  public private(set) var addresses: [SocketAddress] = []
-  /// `nil`: there is none at the moment.
-  public private(set) var leader: Int? = 0
-  private var servers: [ControlHTTPServer?] = []
-  private var streams: [Stream] = []
-  private var observer: UInt64 = 0
-  private var keepalive: Task<Void, Never>?
-  private var random: SeededRandom
   let events: MarathonEvents
   /// Streams a node takes and closes at once, because it does not know yet that it leads.
   public var closesStreamsAtOnce = false
-  /// While set, nothing that happens is told.
-  public var losesEvents = false
-
-  private final class Stream {
-    let queue: StreamQueue
-    let types: Set<String>
-    let node: Int
-
-    init(_ queue: StreamQueue, types: Set<String>, node: Int) {
-      self.queue = queue
-      self.types = types
-      self.node = node
-    }
-  }
 
   /// Starts all nodes; the first leads.
   public init(_ model: ClusterModel, options: Options = Options(), credentials: Credentials? = nil) throws {
-    self.model = model
     self.options = options
-    self.credentials = credentials ?? Credentials()
-    random = SeededRandom(seed: options.seed)
     events = MarathonEvents(generation: options.generation, model: model)
-    for node in 0..<options.nodes {
-      let server = try listen(node, on: .loopback(port: 0))
-      servers.append(server)
-      addresses.append(server.address ?? .loopback(port: 0))
-    }
-    observer = model.observe { [weak self] event in ControlActor.assumeIsolated { self?.tell(event) } }
-    keepalive = Task { [weak self, options] in
-      while !Task.isCancelled {
-        try? await ControlActor.sleep(milliseconds: options.keepaliveMilliseconds)
-        self?.sendKeepalive()
-      }
-    }
+    try super.init(
+      model,
+      shape: Shape(
+        nodes: options.nodes, pulseMilliseconds: options.keepaliveMilliseconds,
+        streamPieceBytesMax: options.streamPieceBytesMax, seed: options.seed),
+      credentials: credentials)
   }
 
-  private func listen(_ node: Int, on address: SocketAddress) throws -> ControlHTTPServer {
-    var limits = ControlHTTPLimits()
-    limits.connectionsMax = 4_096
-    limits.writeMilliseconds = 600_000
-    limits.idleMilliseconds = 600_000
-    return try ControlHTTPServer(on: address, limits: limits) { [weak self] request in
-      await self?.answer(request, node: node) ?? .text(status: 503, "closing")
-    }
-  }
-
-  /// Of the first node.
-  public var address: SocketAddress { addresses[0] }
-
-  public func close() async {
-    keepalive?.cancel()
-    model.forget(observer)
-    cutStreams()
-    for server in servers { await server?.close() }
-    servers = servers.map { _ in nil }
-  }
+  override func answer(_ exchange: FakeExchange) -> ControlResponse { reply(exchange) }
 
   // MARK: Leading
 
@@ -124,112 +69,51 @@ public final class FakeMarathon {
     }
   }
 
-  /// All nodes are gone: connections are refused.
-  public func goAway() async {
-    cutStreams(clean: false)
-    for index in servers.indices {
-      await servers[index]?.close()
-      servers[index] = nil
-    }
-  }
-
-  /// They are there again, where they were.
-  public func comeBack() throws {
-    for index in servers.indices where servers[index] == nil {
-      servers[index] = try listen(index, on: addresses[index])
-    }
-  }
-
-  /// One node is gone.
-  public func stop(node: Int) async {
-    for stream in streams where stream.node == node { stream.queue.close(clean: false) }
-    await servers[node]?.close()
-    servers[node] = nil
-  }
-
   // MARK: Streams
-
-  public var openStreams: Int { streams.count { $0.queue.isOpen } }
-
-  /// Of the stream that lags behind most.
-  public var streamBacklog: Int { streams.map(\.queue.backlog).max() ?? 0 }
-
-  /// Streams that were cut off because they were read too slowly.
-  public private(set) var slowStreams = 0
-
-  /// All streams end; `clean`: with the end of the body.
-  public func cutStreams(clean: Bool = false) {
-    for stream in streams { stream.queue.close(clean: clean) }
-  }
-
-  /// Nothing more comes on any stream, not even keepalives, and none ends. New streams work.
-  public func stallStreams() {
-    for stream in streams { stream.queue.isStalled = true }
-  }
-
-  /// Bytes that every stream gets, whatever they mean.
-  public func send(raw bytes: [UInt8]) {
-    for stream in streams { stream.queue.offer(bytes) }
-  }
 
   /// An event that the model knows nothing of.
   public func send(event name: String, data: String) { broadcast(name, MarathonEvents.frame(name, data)) }
 
-  private func tell(_ change: ClusterEvent) {
-    streams.removeAll { stream in
-      if stream.queue.wasTooSlow { slowStreams += 1 }
-      return !stream.queue.isOpen
-    }
-    guard !streams.isEmpty, !losesEvents else { return }
+  override func tell(_ change: ClusterEvent) {
     for (name, data) in events.events(for: change) { broadcast(name, MarathonEvents.frame(name, data)) }
   }
 
   private func broadcast(_ name: String, _ bytes: [UInt8]) {
-    for stream in streams where stream.types.isEmpty || stream.types.contains(name) { stream.queue.offer(bytes) }
+    for subscriber in subscribers where subscriber.wants(name) { subscriber.queue.offer(bytes) }
   }
 
   /// An empty line, its two bytes on their own.
-  private func sendKeepalive() {
-    for stream in streams {
-      stream.queue.offer([0x0d], isEvent: false)
-      stream.queue.offer([0x0a], isEvent: false)
+  override func sendSignOfLife() {
+    for subscriber in subscribers {
+      subscriber.queue.offer([0x0d], isEvent: false)
+      subscriber.queue.offer([0x0a], isEvent: false)
     }
   }
 
-  func stream(_ request: ControlRequest, node: Int, key: String) -> ControlResponse {
+  func stream(_ exchange: FakeExchange) -> ControlResponse {
+    let request = exchange.request
     guard request.headers["Accept"]?.contains("text/event-stream") ?? false else {
       return ControlResponse(
         status: 405, contentType: "application/json", Array(#"{"message":"HTTP 405 Method Not Allowed"}"#.utf8))
     }
-    let types = options.filtersEvents ? Set(request.query.all("event_type")) : []
-    let queue = StreamQueue(eventsMax: options.streamEventsMax)
+    let subscriber = Subscriber(
+      queue: StreamQueue(eventsMax: options.streamEventsMax), node: exchange.node,
+      types: options.filtersEvents ? Set(request.query.all("event_type")) : [])
     let (name, data) = events.attached(request.peer?.description ?? "")
     if closesStreamsAtOnce {
-      queue.close(clean: true)
+      subscriber.queue.close(clean: true)
     } else {
-      streams.append(Stream(queue, types: types, node: node))
-      if types.isEmpty || types.contains(name) { queue.offer(MarathonEvents.frame(name, data)) }
+      add(subscriber)
+      if subscriber.wants(name) { subscriber.queue.offer(MarathonEvents.frame(name, data)) }
     }
-    var headers = headers(node: node)
+    var headers = headers(node: exchange.node)
     headers.set("Content-Type", "text/event-stream;charset=UTF-8")
     headers.add("Cache-Control", "no-cache")
-    let pieceBytesMax = options.streamPieceBytesMax
     return ControlResponse(
       headers: headers,
-      body: .watch { [traffic] writer in
-        try await queue.run(writer, cut: pieceBytesMax == 0 ? nil : self.cut) { traffic.sent($0, for: key) }
+      body: .watch { [traffic, cut] writer in
+        try await subscriber.queue.run(writer, cut: cut) { traffic.sent($0, for: exchange.key) }
       })
-  }
-
-  private func cut(_ bytes: [UInt8]) -> [[UInt8]] {
-    var pieces: [[UInt8]] = []
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = min(1 + random.below(options.streamPieceBytesMax), rest.count)
-      pieces.append(Array(rest.prefix(count)))
-      rest = rest.dropFirst(count)
-    }
-    return pieces
   }
 
   func headers(node: Int) -> ControlHeaders {
