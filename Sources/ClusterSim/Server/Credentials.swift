@@ -32,7 +32,7 @@ public final class Credentials {
     let given = request.headers["Authorization"]
     switch kind {
     case .none: return true
-    case .basic(let user, let password): return given == "Basic " + Base64.encode("\(user):\(password)")
+    case .basic(let user, let password): return given == "Basic " + Base64.encode(Array("\(user):\(password)".utf8))
     case .serviceAccount: return isValid && given == "token=\(token)"
     }
   }

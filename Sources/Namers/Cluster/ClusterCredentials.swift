@@ -72,21 +72,3 @@ public struct ServiceAccount: Sendable, Equatable {
     return signed + "." + Base64.encode(signature, isURLSafe: true)
   }
 }
-
-/// RFC 4648 §4, and §5 without padding.
-enum Base64 {
-  static func encode(_ bytes: [UInt8], isURLSafe: Bool = false) -> String {
-    let alphabet = Array(
-      ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + (isURLSafe ? "-_" : "+/")).utf8)
-    var text: [UInt8] = []
-    text.reserveCapacity((bytes.count + 2) / 3 * 4)
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-      let count = min(3, bytes.count - start)
-      var group: UInt32 = 0
-      for place in 0..<3 { group = group << 8 | (place < count ? UInt32(bytes[start + place]) : 0) }
-      for place in 0...count { text.append(alphabet[Int(group >> UInt32(18 - 6 * place) & 63)]) }
-      if !isURLSafe { for _ in count..<3 { text.append(UInt8(ascii: "=")) } }
-    }
-    return String(decoding: text, as: UTF8.self)
-  }
-}

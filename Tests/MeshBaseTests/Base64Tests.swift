@@ -1,0 +1,18 @@
+import Foundation
+import MeshBase
+import Testing
+
+@Suite struct Base64Tests {
+  @Test("agrees with Foundation in both directions; the URL's alphabet has no padding", arguments: UInt64(1)...200)
+  func agrees(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let bytes = (0..<random.below(40)).map { _ in UInt8(random.below(256)) }
+    let expected = Data(bytes).base64EncodedString()
+    #expect(Base64.encode(bytes) == expected, "seed \(seed)")
+    #expect(Base64.decode(expected) == bytes, "seed \(seed)")
+    let safe = expected.replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    #expect(Base64.encode(bytes, isURLSafe: true) == safe, "seed \(seed)")
+    #expect(Base64.decode(safe) == bytes, "seed \(seed)")
+    #expect(Base64.decode(expected + "*") == nil)
+  }
+}
