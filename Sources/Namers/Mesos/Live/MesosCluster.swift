@@ -77,7 +77,7 @@ public final class MesosCluster {
   /// A look-up that answers with the id for as long as anything is known of it.
   func follow(_ id: Path, residual: Path, _ query: MesosQuery) -> NameLookup {
     let lookup = NameLookup()
-    lookup.feeder = MesosFollow(BoundName(id: id, residual: residual, endpoints: source(id, query)), lookup)
+    lookup.feeder = Follow(BoundName(id: id, residual: residual, endpoints: source(id, query)), lookup)
     return lookup
   }
 
@@ -247,29 +247,5 @@ final class MesosWatch {
       }
     // Without any, the alternatives that a dtab has behind it are in force.
     return backends.isEmpty ? .neg : .bound(MesosBackend.endpoints(backends))
-  }
-}
-
-/// Answers a look-up with one name while anything is known of it, and with `neg` while nothing is.
-@ControlActor
-private final class MesosFollow {
-  private let bound: BoundName
-  private weak var lookup: NameLookup?
-  private var token: ObservationToken?
-
-  init(_ bound: BoundName, _ lookup: NameLookup) {
-    self.bound = bound
-    self.lookup = lookup
-    token = bound.endpoints.observe { [weak self] in self?.update() }
-    update()
-  }
-
-  private func update() {
-    switch bound.endpoints.current {
-    case .pending: break
-    case .neg: lookup?.publish(.neg)
-    case .failed(let text): lookup?.fail(text)
-    case .bound: lookup?.publish(.leaf(.bound(bound)))
-    }
   }
 }
