@@ -1,25 +1,23 @@
 import MeshBase
 
+/// What a VIP is called.
+enum VipHost: Hashable, Sendable {
+  /// An address that stands for itself; its port is 0.
+  case address(SocketAddress)
+  /// Made of DNS labels.
+  case name(String)
+}
+
 /// A VIP as a label of a port or a task states it; a named one is then that of the framework.
 struct VipLabel: Hashable, Sendable {
-  enum Host: Hashable, Sendable {
-    /// An address that stands for itself; its port is 0.
-    case address(SocketAddress)
-    /// Made of DNS labels, without the framework.
-    case name(String)
-  }
-
   var isUDP: Bool
-  var host: Host
+  /// A name is without the framework's.
+  var host: VipHost
   /// Never 0.
   var port: UInt16
+}
 
-  init(isUDP: Bool, host: Host, port: UInt16) {
-    self.isUDP = isUDP
-    self.host = host
-    self.port = port
-  }
-
+extension VipLabel {
   /// Whether a port's label with this key states a VIP: `VIP_0`, `vip_…`, `VIP`.
   static func isVipKey(_ key: some StringProtocol) -> Bool { key.hasPrefix("VIP") || key.hasPrefix("vip") }
 
@@ -67,30 +65,17 @@ struct VipLabel: Hashable, Sendable {
 
 /// A VIP of the cluster.
 struct VipKey: Hashable, Sendable {
-  enum Host: Hashable, Sendable {
-    case address(SocketAddress)
-    /// `web.marathon`: the label's name and the framework's, of DNS labels.
-    case name(String)
-  }
-
   var isUDP: Bool
-  var host: Host
+  /// A name is the label's and the framework's: `web.marathon`.
+  var host: VipHost
   var port: UInt16
+}
 
-  init(isUDP: Bool, host: Host, port: UInt16) {
-    self.isUDP = isUDP
-    self.host = host
-    self.port = port
-  }
-
+extension VipKey {
   /// `framework` as DNS labels.
   init(_ label: VipLabel, framework: String) {
-    isUDP = label.isUDP
-    port = label.port
-    switch label.host {
-    case .address(let address): host = .address(address)
-    case .name(let name): host = .name(framework.isEmpty ? name : "\(name).\(framework)")
-    }
+    self.init(isUDP: label.isUDP, host: label.host, port: label.port)
+    if case .name(let name) = host, !framework.isEmpty { host = .name("\(name).\(framework)") }
   }
 
   /// The domain that names are in; requests may also use the older ones.
@@ -102,10 +87,8 @@ struct VipKey: Hashable, Sendable {
   /// As somebody asks for it: an address, `name.framework` or that in one of the domains.
   init?(host text: String, port: UInt16, isUDP: Bool) {
     guard port > 0 else { return nil }
-    self.isUDP = isUDP
-    self.port = port
     if let address = SocketAddress(ip: text, port: 0) {
-      host = .address(address)
+      self.init(isUDP: isUDP, host: .address(address), port: port)
       return
     }
     var name = text.lowercased()
@@ -113,7 +96,7 @@ struct VipKey: Hashable, Sendable {
     for domain in Self.domains where name.hasSuffix("." + domain) { name.removeLast(domain.count + 1) }
     name = DnsText.labels(name)
     guard !name.isEmpty else { return nil }
-    host = .name(name)
+    self.init(isUDP: isUDP, host: .name(name), port: port)
   }
 
   /// What a label must say to be of this VIP in the framework; `nil` if the name is another framework's.
