@@ -26,15 +26,37 @@ struct KubernetesMetadata: Equatable, Sendable {
   }
 }
 
+/// A port for TCP, of a service or of its endpoints.
+struct KubernetesPort: Equatable, Sendable {
+  /// Empty: the only one, without a name.
+  var name = ""
+  /// Of endpoints, `nil`: all.
+  var number: Int?
+}
+
+extension [KubernetesPort] {
+  /// Reads the rest of an array; ports for anything but TCP are left out.
+  fileprivate mutating func readTCP(_ reader: inout JSONReader) throws(JSONError) {
+    while try reader.nextElement() {
+      guard try reader.beginObject() else { continue }
+      var port = KubernetesPort()
+      var isTCP = true
+      while try reader.nextKey() {
+        if reader.isKey("name") {
+          port.name = try reader.string() ?? ""
+        } else if reader.isKey("port") {
+          port.number = try reader.integer()
+        } else if reader.isKey("protocol") {
+          isTCP = try reader.string() ?? "TCP" == "TCP"
+        }
+      }
+      if isTCP { append(port) }
+    }
+  }
+}
+
 /// `discovery.k8s.io/v1`: some of the endpoints of a service.
 struct EndpointSlice: KubernetesObject {
-  struct Port: Equatable, Sendable {
-    /// Empty: the only one, without a name.
-    var name = ""
-    /// `nil`: all.
-    var number: Int?
-  }
-
   struct Place: Equatable, Sendable {
     var address = ""
     var isReady = true
@@ -48,7 +70,7 @@ struct EndpointSlice: KubernetesObject {
 
   var metadata = KubernetesMetadata()
   var family = Family.ipv4
-  var ports: [Port] = []
+  var ports: [KubernetesPort] = []
   var places: [Place] = []
 
   init() {}
@@ -65,28 +87,11 @@ struct EndpointSlice: KubernetesObject {
         default: family = .ipv4
         }
       } else if reader.isKey("ports"), try reader.beginArray() {
-        while try reader.nextElement() { if let port = try Self.port(&reader) { ports.append(port) } }
+        try ports.readTCP(&reader)
       } else if reader.isKey("endpoints"), try reader.beginArray() {
         while try reader.nextElement() { if let place = try Self.place(&reader) { places.append(place) } }
       }
     }
-  }
-
-  /// `nil`: not for TCP.
-  private static func port(_ reader: inout JSONReader) throws(JSONError) -> Port? {
-    guard try reader.beginObject() else { return nil }
-    var port = Port()
-    var isTCP = true
-    while try reader.nextKey() {
-      if reader.isKey("name") {
-        port.name = try reader.string() ?? ""
-      } else if reader.isKey("port") {
-        port.number = try reader.integer()
-      } else if reader.isKey("protocol") {
-        isTCP = try reader.string() ?? "TCP" == "TCP"
-      }
-    }
-    return isTCP ? port : nil
   }
 
   /// `nil`: without an address. Of several addresses, which lead to the same place, the first counts.
@@ -117,13 +122,8 @@ struct EndpointSlice: KubernetesObject {
 
 /// `v1`: what a service offers, and where it can be reached from outside.
 struct KubernetesService: KubernetesObject {
-  struct Port: Equatable, Sendable {
-    var name = ""
-    var number = 0
-  }
-
   var metadata = KubernetesMetadata()
-  var ports: [Port] = []
+  var ports: [KubernetesPort] = []
   /// The name it stands for, of a service that has no endpoints of its own.
   var externalName: String?
   /// Addresses or names of its load balancer.
@@ -160,26 +160,10 @@ struct KubernetesService: KubernetesObject {
       } else if reader.isKey("externalName") {
         name = try reader.string()
       } else if reader.isKey("ports"), try reader.beginArray() {
-        while try reader.nextElement() { if let port = try Self.port(&reader) { ports.append(port) } }
+        try ports.readTCP(&reader)
       }
     }
     externalName = type == "ExternalName" ? name : nil
-  }
-
-  private static func port(_ reader: inout JSONReader) throws(JSONError) -> Port? {
-    guard try reader.beginObject() else { return nil }
-    var port = Port()
-    var isTCP = true
-    while try reader.nextKey() {
-      if reader.isKey("name") {
-        port.name = try reader.string() ?? ""
-      } else if reader.isKey("port") {
-        port.number = try reader.integer() ?? 0
-      } else if reader.isKey("protocol") {
-        isTCP = try reader.string() ?? "TCP" == "TCP"
-      }
-    }
-    return isTCP ? port : nil
   }
 
   private mutating func readIngress(_ reader: inout JSONReader) throws(JSONError) {

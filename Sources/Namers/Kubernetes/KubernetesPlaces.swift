@@ -70,14 +70,14 @@ enum KubernetesPlaces {
     switch port {
     case .number(let number): UInt16(number)
     case .name(let name):
-      service?.ports.first { $0.name == name }.flatMap { UInt16(exactly: $0.number) }
+      service?.ports.first { $0.name == name }?.number.flatMap { UInt16(exactly: $0) }
     }
   }
 
   private static func number(
     of port: Port, in slice: EndpointSlice, _ service: KubernetesService?
   ) -> UInt16? {
-    let found: EndpointSlice.Port?
+    let found: KubernetesPort?
     switch port {
     case .name(let name): found = slice.ports.first { $0.name == name }
     case .number(let number):
