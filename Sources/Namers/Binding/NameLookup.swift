@@ -21,6 +21,12 @@ public final class NameLookup {
     lastChanged = Clock.now
   }
 
+  /// A look-up that lives with what `feeder` makes to keep it up to date.
+  convenience init(fedBy feeder: (NameLookup) -> AnyObject?) {
+    self.init()
+    self.feeder = feeder(self)
+  }
+
   /// `onChange` is called on the control thread as soon as `state` has changed.
   public func observe(_ onChange: @escaping @ControlActor () -> Void) -> ObservationToken { observers.add(onChange) }
 

@@ -32,27 +32,25 @@ public final class ConsulNamer: Namer {
   private var nameLength: Int { options.includesTag ? 3 : 2 }
 
   public func lookup(_ rest: Path) -> NameLookup {
-    if let known = lookups[rest] { return known }
     let id = rest.prefix(nameLength)
     guard id.count == nameLength else { return NameLookup(.tree(.neg)) }
-    let lookup = NameLookup()
-    lookups[rest] = lookup
-    lookup.feeder = Follow(
-      BoundName(id: prefix + id, residual: rest.dropFirst(nameLength), endpoints: source(id)), lookup)
-    return lookup
+    return lookups.value(rest) {
+      let bound = BoundName(id: prefix + id, residual: rest.dropFirst(nameLength), endpoints: source(id))
+      return NameLookup { Follow(bound, $0) }
+    }
   }
 
   private func source(_ id: Path) -> EndpointSource {
-    if let known = sources[id] { return known }
-    let source = EndpointSource()
-    sources[id] = source
-    let datacenter = Self.datacenter(id)
-    let key = ConsulService.Key(
-      datacenter: datacenter, tag: options.includesTag ? id[1].text : nil, name: id[nameLength - 1].text)
-    source.feeder = ConsulService(key, options: options, client: client, resolver: resolver, source) {
-      [weak catalog] in catalog?.refresh(datacenter)
+    sources.value(id) {
+      let datacenter = Self.datacenter(id)
+      let key = ConsulService.Key(
+        datacenter: datacenter, tag: options.includesTag ? id[1].text : nil, name: id[nameLength - 1].text)
+      return EndpointSource { source in
+        ConsulService(key, options: options, client: client, resolver: resolver, source) { [weak catalog] in
+          catalog?.refresh(datacenter)
+        }
+      }
     }
-    return source
   }
 
   private static func datacenter(_ path: Path) -> String? { path[0].text == ".local" ? nil : path[0].text }

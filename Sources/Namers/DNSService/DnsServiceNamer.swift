@@ -30,14 +30,12 @@ public final class DnsServiceNamer: Namer {
   }
 
   public func lookup(_ rest: Path) -> NameLookup {
-    if let known = lookups[rest] { return known }
     guard let label = rest.first, Resolver.isHostName(fullName(label.text)) else { return NameLookup(.tree(.neg)) }
-    let lookup = NameLookup()
-    lookups[rest] = lookup
-    let id = rest.prefix(1)
-    let bound = BoundName(id: prefix + id, residual: rest.dropFirst(), endpoints: source(id, fullName(label.text)))
-    lookup.feeder = Follow(bound, lookup)
-    return lookup
+    return lookups.value(rest) {
+      let id = rest.prefix(1)
+      let bound = BoundName(id: prefix + id, residual: rest.dropFirst(), endpoints: source(id, fullName(label.text)))
+      return NameLookup { Follow(bound, $0) }
+    }
   }
 
   private func fullName(_ name: String) -> String {
@@ -46,11 +44,9 @@ public final class DnsServiceNamer: Namer {
   }
 
   private func source(_ id: Path, _ name: String) -> EndpointSource {
-    if let known = sources[id] { return known }
-    let source = EndpointSource()
-    sources[id] = source
-    source.feeder = DnsService(name, resolver: resolver, refreshMilliseconds: refreshMilliseconds, source)
-    return source
+    sources.value(id) {
+      EndpointSource { DnsService(name, resolver: resolver, refreshMilliseconds: refreshMilliseconds, $0) }
+    }
   }
 
   public func nearNames(to rest: Path, limit: Int) -> [Path] { [] }

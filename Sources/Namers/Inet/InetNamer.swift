@@ -53,13 +53,13 @@ final class InetNamer: Namer {
   }
 
   private func source(_ id: Path, _ host: String, _ port: UInt16) -> EndpointSource {
-    if let known = sources[id] { return known }
-    let source = EndpointSource()
-    let feed = HostEndpoints(source, resolver: resolver, isFixed: isFixed)
-    feed.entries = [HostEntry(host: host, port: port)]
-    source.feeder = feed
-    sources[id] = source
-    return source
+    sources.value(id) {
+      EndpointSource { source in
+        let feed = HostEndpoints(source, resolver: resolver, isFixed: isFixed)
+        feed.entries = [HostEntry(host: host, port: port)]
+        return feed
+      }
+    }
   }
 
   func nearNames(to rest: Path, limit: Int) -> [Path] { [] }

@@ -60,13 +60,11 @@ public final class KubernetesNamer: Namer {
   }
 
   public func lookup(_ rest: Path) -> NameLookup {
-    if let known = lookups[rest] { return known }
     guard let (id, key) = name(rest) else { return NameLookup(.tree(.neg)) }
-    let lookup = NameLookup()
-    lookups[rest] = lookup
-    lookup.feeder = Follow(
-      BoundName(id: prefix + id, residual: rest.dropFirst(nameLength), endpoints: source(id, key)), lookup)
-    return lookup
+    return lookups.value(rest) {
+      let bound = BoundName(id: prefix + id, residual: rest.dropFirst(nameLength), endpoints: source(id, key))
+      return NameLookup { Follow(bound, $0) }
+    }
   }
 
   /// Names of the API are in lower case; callers' may not be. `nil`: too short, or with bytes that no name has.
@@ -90,11 +88,9 @@ public final class KubernetesNamer: Namer {
   }
 
   private func source(_ id: Path, _ key: KubernetesName.Key) -> EndpointSource {
-    if let known = sources[id] { return known }
-    let source = EndpointSource()
-    sources[id] = source
-    source.feeder = KubernetesName(key, options: options, client: client, resolver: resolver, source)
-    return source
+    sources.value(id) {
+      EndpointSource { KubernetesName(key, options: options, client: client, resolver: resolver, $0) }
+    }
   }
 
   public func nearNames(to rest: Path, limit: Int) -> [Path] { [] }

@@ -37,6 +37,12 @@ public final class EndpointSource {
     lastChanged = Clock.now
   }
 
+  /// A source that lives with what `feeder` makes to keep it up to date.
+  convenience init(fedBy feeder: (EndpointSource) -> AnyObject?) {
+    self.init()
+    self.feeder = feeder(self)
+  }
+
   /// `onChange` is called on the control thread at the end of a turn in which `current` changed.
   public func observe(_ onChange: @escaping @ControlActor () -> Void) -> ObservationToken { observers.add(onChange) }
 

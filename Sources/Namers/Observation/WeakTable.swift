@@ -22,6 +22,14 @@ struct WeakTable<Key: Hashable, Value: AnyObject> {
     }
   }
 
+  /// The living one, or the one that is made now. `make` must not ask this table.
+  mutating func value(_ key: Key, make: () -> Value) -> Value {
+    if let known = self[key] { return known }
+    let made = make()
+    self[key] = made
+    return made
+  }
+
   var isEmpty: Bool { !slots.values.contains { $0.value != nil } }
 
   var values: [Value] { slots.values.compactMap(\.value) }

@@ -32,13 +32,13 @@ public final class StaticNamer: Namer {
   }
 
   private func source(_ id: Path, _ entries: [HostEntry]) -> EndpointSource {
-    if let known = sources[id] { return known }
-    let source = EndpointSource()
-    let feed = HostEndpoints(source, resolver: resolver)
-    feed.entries = entries
-    source.feeder = feed
-    sources[id] = source
-    return source
+    sources.value(id) {
+      EndpointSource { source in
+        let feed = HostEndpoints(source, resolver: resolver)
+        feed.entries = entries
+        return feed
+      }
+    }
   }
 
   public func nearNames(to rest: Path, limit: Int) -> [Path] {

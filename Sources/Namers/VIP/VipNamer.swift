@@ -31,13 +31,13 @@ public final class VipNamer: Namer {
   public func lookup(_ rest: Path) -> NameLookup {
     guard let (key, count) = Self.key(rest) else { return NameLookup(.tree(.neg)) }
     let id = id(key)
-    let lookup = NameLookup()
     let own = BoundName(id: id, residual: rest.dropFirst(count), endpoints: cluster.source(id, .vip(key)))
-    lookup.feeder = VipFollow(own, key, lookup, cluster: cluster) { [weak registry, marathon] app in
-      guard let marathon, let registry else { return nil }
-      return registry.lookup(marathon + app)
+    return NameLookup { lookup in
+      VipFollow(own, key, lookup, cluster: cluster) { [weak registry, marathon] app in
+        guard let marathon, let registry else { return nil }
+        return registry.lookup(marathon + app)
+      }
     }
-    return lookup
   }
 
   /// The VIP that a path begins with, and how many labels that takes.

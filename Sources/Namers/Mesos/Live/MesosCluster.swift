@@ -76,9 +76,8 @@ public final class MesosCluster {
 
   /// A look-up that answers with the id for as long as anything is known of it.
   func follow(_ id: Path, residual: Path, _ query: MesosQuery) -> NameLookup {
-    let lookup = NameLookup()
-    lookup.feeder = Follow(BoundName(id: id, residual: residual, endpoints: source(id, query)), lookup)
-    return lookup
+    let bound = BoundName(id: id, residual: residual, endpoints: source(id, query))
+    return NameLookup { Follow(bound, $0) }
   }
 
   /// The names in use below a namer's prefix, for its state.
