@@ -7,35 +7,13 @@ import Net
 /// `/mesos` is the node below which the candidates stand; the data of the first says where it listens. The longest
 /// beginning of a path that has a leader counts; the rest is residual.
 @ControlActor
-public final class ZkLeaderNamer: Namer {
-  public let prefix: Path
-  public let kind = "io.l5d.zkLeader"
-  private let client: ZooKeeperClient
-  private let resolver: Resolver
-  private var lookups = WeakTable<Path, NameLookup>()
-  private var sources = WeakTable<Path, EndpointSource>()
-
-  public init(prefix: Path = "/#/io.l5d.zkLeader", client: ZooKeeperClient, resolver: Resolver) {
-    self.prefix = prefix
-    self.client = client
-    self.resolver = resolver
+public final class ZkLeaderNamer: ZooKeeperNamer {
+  public init(prefix: Path? = nil, client: ZooKeeperClient, resolver: Resolver) {
+    super.init(kind: "io.l5d.zkLeader", prefix: prefix, client: client, resolver: resolver)
   }
 
-  public func lookup(_ rest: Path) -> NameLookup {
-    if let known = lookups[rest] { return known }
-    let lookup = NameLookup()
-    lookups[rest] = lookup
-    lookup.feeder = ZooKeeperWalk(rest, prefix: prefix, lookup) { [weak self] in self?.source($0) }
-    return lookup
-  }
-
-  private func source(_ path: Path) -> EndpointSource? {
-    if let known = sources[path] { return known }
-    guard let text = ZooKeeperPath.text(path.labels) else { return nil }
-    let source = EndpointSource()
-    sources[path] = source
-    source.feeder = Feed(text, client: client, resolver: resolver, source)
-    return source
+  override func feeder(of path: Path, _ source: EndpointSource) -> AnyObject? {
+    ZooKeeperPath.text(path.labels).map { Feed($0, client: client, resolver: resolver, source) }
   }
 
   /// Feeds one source.
@@ -65,20 +43,5 @@ public final class ZkLeaderNamer: Namer {
         endpoints.entries = places.map { HostEntry(host: $0.host, port: $0.port) }
       }
     }
-  }
-
-  public func nearNames(to rest: Path, limit: Int) -> [Path] {
-    client.nearNodes(to: rest, limit: limit).map { prefix + $0 }
-  }
-
-  public var failingSince: MonotonicInstant? { sources.failingSince }
-  public var lastError: String? { client.failure?.text }
-
-  public func state() -> NamerState {
-    client.namerState(
-      kind: kind, prefix: prefix,
-      names: sources.entries.filter { $0.value.current != .neg }.map {
-        NamerState.Name(id: prefix + $0.key, source: $0.value)
-      })
   }
 }

@@ -3,17 +3,6 @@ import MeshBase
 import Net
 
 extension ZooKeeperClient {
-  /// What a namer over this client shows of itself.
-  func namerState(kind: String, prefix: Path, names: [NamerState.Name]) -> NamerState {
-    let age = failure.map { "\(Clock.now.nanoseconds(since: $0.since) / 1_000_000_000) s" }
-    return NamerState(
-      kind: kind, prefix: prefix,
-      facts: [
-        ("zookeeper", ensemble.description), ("connection", status), ("expiredSessions", "\(expiredSessions)"),
-        ("failingFor", age ?? "0 s"),
-      ], lastError: failure?.text, names: names)
-  }
-
   /// Names close to the path below the deepest node of it that exists, as far as the children there are known: those who
   /// look a name up know those of all its beginnings.
   func nearNodes(to path: Path, limit: Int) -> [Path] {
