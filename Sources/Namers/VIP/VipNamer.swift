@@ -8,7 +8,7 @@ import Net
 /// A VIP that exactly one port of one Marathon app states is bound to the id of that app's port if a Marathon namer
 /// knows it, so that both names share balancer, pool and statistics; until it is known, and otherwise, to its own.
 @ControlActor
-public final class VipNamer: Namer {
+public final class VipNamer: MesosClusterNamer {
   public let prefix: Path
   public let kind = "io.l5d.vip"
   public let cluster: MesosCluster
@@ -62,15 +62,6 @@ public final class VipNamer: Namer {
   public func nearNames(to rest: Path, limit: Int) -> [Path] {
     guard let (key, _) = Self.key(rest) else { return [] }
     return cluster.nearVips(key.hostText, limit: limit).map(id)
-  }
-
-  public var failingSince: MonotonicInstant? { cluster.failingSince(below: prefix) }
-  public var lastError: String? { cluster.lastError }
-
-  public func state() -> NamerState {
-    NamerState(
-      kind: kind, prefix: prefix, facts: cluster.facts, lastError: cluster.lastError,
-      names: cluster.names(below: prefix))
   }
 }
 

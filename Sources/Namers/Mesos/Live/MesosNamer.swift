@@ -2,10 +2,27 @@ import Dtab
 import MeshBase
 import Net
 
+/// A namer over what is known of a Mesos cluster, which tells of that cluster when it is asked how it is.
+@ControlActor
+public protocol MesosClusterNamer: Namer {
+  var cluster: MesosCluster { get }
+}
+
+extension MesosClusterNamer {
+  public var failingSince: MonotonicInstant? { cluster.failingSince(below: prefix) }
+  public var lastError: String? { cluster.lastError }
+
+  public func state() -> NamerState {
+    NamerState(
+      kind: kind, prefix: prefix, facts: cluster.facts, lastError: cluster.lastError,
+      names: cluster.names(below: prefix))
+  }
+}
+
 /// `io.l5d.mesos`: `[:port/]<framework>/<task or discovery name>`; the rest is residual. The tasks of all frameworks of
 /// that name with that name, their first port or the one that is named.
 @ControlActor
-public final class MesosNamer: Namer {
+public final class MesosNamer: MesosClusterNamer {
   public let prefix: Path
   public let kind = "io.l5d.mesos"
   public let cluster: MesosCluster
@@ -33,21 +50,12 @@ public final class MesosNamer: Namer {
       .filter { !$0.framework.isEmpty && !$0.name.isEmpty }
       .map { marker.appending(Label(MesosPath.segment($0.framework))).appending(Label(MesosPath.segment($0.name))) }
   }
-
-  public var failingSince: MonotonicInstant? { cluster.failingSince(below: prefix) }
-  public var lastError: String? { cluster.lastError }
-
-  public func state() -> NamerState {
-    NamerState(
-      kind: kind, prefix: prefix, facts: cluster.facts, lastError: cluster.lastError,
-      names: cluster.names(below: prefix))
-  }
 }
 
 /// `io.l5d.mesosdns`: the names that mesos-dns serves, `[:port/]web-shop.marathon.mesos` and
 /// `_http._web-shop._tcp.marathon.mesos`, with the ports it cannot tell of.
 @ControlActor
-public final class MesosDnsNamer: Namer {
+public final class MesosDnsNamer: MesosClusterNamer {
   public let prefix: Path
   public let kind = "io.l5d.mesosdns"
   public let cluster: MesosCluster
@@ -83,15 +91,6 @@ public final class MesosDnsNamer: Namer {
       }
     }
     return MeshBase.nearNames(to: text, among: names, limit: limit).map { prefix.appending(Label($0)) }
-  }
-
-  public var failingSince: MonotonicInstant? { cluster.failingSince(below: prefix) }
-  public var lastError: String? { cluster.lastError }
-
-  public func state() -> NamerState {
-    NamerState(
-      kind: kind, prefix: prefix, facts: cluster.facts, lastError: cluster.lastError,
-      names: cluster.names(below: prefix))
   }
 }
 
