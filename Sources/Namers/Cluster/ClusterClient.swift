@@ -131,12 +131,7 @@ public final class ClusterClient {
 
   /// The whole answer.
   public func request(_ request: ClusterRequest) async throws(ClusterError) -> ClusterResponse {
-    let stream = try await open(request)
-    var body: [UInt8] = []
-    while let piece = try await stream.next() { body += piece }
-    return ClusterResponse(
-      status: stream.status, headers: stream.headers, body: body, host: stream.host,
-      receivedBytes: stream.receivedBytes)
+    try await open(request).whole()
   }
 
   /// The answer's head; the body comes piece by piece.
@@ -301,13 +296,7 @@ public final class ClusterClient {
     var request = ClusterRequest("POST", place.path, body: body)
     request.headers.add("Content-Type", "application/json")
     do throws(ClusterError) {
-      let stream = try await send(request, to: place.host)
-      var answer: [UInt8] = []
-      while let piece = try await stream.next() { answer += piece }
-      return .success(
-        ClusterResponse(
-          status: stream.status, headers: stream.headers, body: answer, host: stream.host,
-          receivedBytes: stream.receivedBytes))
+      return .success(try await send(request, to: place.host).whole())
     } catch {
       return .failure(error)
     }

@@ -57,6 +57,13 @@ public final class ClusterStream {
     }
   }
 
+  /// The answer with all of its body.
+  func whole() async throws(ClusterError) -> ClusterResponse {
+    var body: [UInt8] = []
+    while let piece = try await next() { body += piece }
+    return ClusterResponse(status: status, headers: headers, body: body, host: host, receivedBytes: receivedBytes)
+  }
+
   private func inflated() throws(ClusterError) -> [UInt8]? {
     do throws(InflateError) {
       return try inflater?.next()
