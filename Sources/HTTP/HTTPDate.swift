@@ -1,3 +1,5 @@
+import MeshBase
+
 /// Dates as HTTP writes them: IMF-fixdate, RFC 9110 §5.6.7.
 public enum HTTPDate {
   /// Bytes of every date.
@@ -11,36 +13,23 @@ public enum HTTPDate {
   public static func write(unixSeconds: Int64, to buffer: UnsafeMutableRawBufferPointer) {
     precondition(buffer.count >= length, "no room for a date")
     let seconds = Int(min(max(unixSeconds, 0), latest))
-    let days = seconds / 86_400
-    let time = seconds % 86_400
-
-    // Days to a date by 400-year eras that start on 1 March.
-    let shifted = days + 719_468
-    let era = shifted / 146_097
-    let dayOfEra = shifted % 146_097
-    let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let monthFromMarch = (5 * dayOfYear + 2) / 153
-    let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-    let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-    let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-
+    let time = CivilTime(unixSeconds: seconds)
     let weekdays: StaticString = "ThuFriSatSunMonTueWed"
     let months: StaticString = "JanFebMarAprMayJunJulAugSepOctNovDec"
-    put(weekdays, 3 * (days % 7), 3, at: 0, buffer)
+    put(weekdays, 3 * (seconds / 86_400 % 7), 3, at: 0, buffer)
     put(", ", 0, 2, at: 3, buffer)
-    putTwoDigits(day, at: 5, buffer)
+    putTwoDigits(time.day, at: 5, buffer)
     buffer[7] = 0x20
-    put(months, 3 * (month - 1), 3, at: 8, buffer)
+    put(months, 3 * (time.month - 1), 3, at: 8, buffer)
     buffer[11] = 0x20
-    putTwoDigits(year / 100, at: 12, buffer)
-    putTwoDigits(year % 100, at: 14, buffer)
+    putTwoDigits(time.year / 100, at: 12, buffer)
+    putTwoDigits(time.year % 100, at: 14, buffer)
     buffer[16] = 0x20
-    putTwoDigits(time / 3_600, at: 17, buffer)
+    putTwoDigits(time.hour, at: 17, buffer)
     buffer[19] = UInt8(ascii: ":")
-    putTwoDigits(time / 60 % 60, at: 20, buffer)
+    putTwoDigits(time.minute, at: 20, buffer)
     buffer[22] = UInt8(ascii: ":")
-    putTwoDigits(time % 60, at: 23, buffer)
+    putTwoDigits(time.second, at: 23, buffer)
     put(" GMT", 0, 4, at: 25, buffer)
   }
 

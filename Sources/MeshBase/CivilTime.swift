@@ -14,8 +14,13 @@ public struct CivilTime: Equatable, Sendable {
 
   /// `wallNanoseconds` since the Unix epoch.
   public init(wallNanoseconds: UInt64) {
+    self.init(unixSeconds: Int(wallNanoseconds / 1_000_000_000))
     millisecond = Int(wallNanoseconds / 1_000_000 % 1_000)
-    let seconds = Int(wallNanoseconds / 1_000_000_000)
+  }
+
+  /// - Parameter seconds: since the Unix epoch, not negative.
+  public init(unixSeconds seconds: Int) {
+    millisecond = 0
     let days = seconds / 86_400
     let ofDay = seconds % 86_400
     hour = ofDay / 3_600
