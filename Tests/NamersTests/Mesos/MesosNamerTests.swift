@@ -104,7 +104,7 @@ import Testing
       await eventually {
         api.bound?.endpoints.shown == ["10.40.1.11:31020", "10.40.1.12:31555", "10.40.1.14:31700*0.0"]
       })
-    #expect(fact(cluster, "mode") == "subscribe" && fact(cluster, "events") == "17")
+    #expect(await eventually { fact(cluster, "mode") == "subscribe" && fact(cluster, "events") == "17" })
     #expect(mesos.state().names.count == 5 && cluster.lastError == nil)
     await master.close()
   }
