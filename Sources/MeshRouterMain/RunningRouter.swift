@@ -12,7 +12,7 @@ enum RunningRouter {
     _ configuration: Configuration, announce: @escaping @ControlActor @Sendable (RouterProcess) -> Void
   ) throws {
     prepare()
-    _ = Host.raiseDescriptorLimit()
+    Host.raiseDescriptorLimit()
     let (router, _) = try start(configuration, announce)
     router.waitUntilEnded()
   }

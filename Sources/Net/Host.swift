@@ -43,14 +43,17 @@ public enum Host {
     return addresses
   }
 
-  /// Descriptors this process may have open; raises the soft limit to the hard one first.
-  public static func raiseDescriptorLimit() -> UInt64 {
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  /// The process may open as many descriptors as the system lets it: raises the soft limit to the hard one.
+  public static func raiseDescriptorLimit() {
+    var limit = descriptorLimit
     limit.rlim_cur = limit.rlim_max
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
+  private static var descriptorLimit: rlimit {
+    var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    return UInt64(limit.rlim_cur)
+    return limit
   }
 
   public static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
@@ -84,11 +87,7 @@ extension Host {
   public static var openDescriptors: Int { (try? FileSystem.list("/proc/self/fd").count) ?? 0 }
 
   /// The soft limit on open descriptors.
-  public static var descriptorsMax: UInt64 {
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    return UInt64(limit.rlim_cur)
-  }
+  public static var descriptorsMax: UInt64 { UInt64(descriptorLimit.rlim_cur) }
 }
 
 extension Host {

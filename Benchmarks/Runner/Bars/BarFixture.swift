@@ -1,4 +1,5 @@
 import Glibc
+import Net
 
 /// What most bars need: a folder, names in it as files, a router over them.
 struct BarFixture {
@@ -6,7 +7,7 @@ struct BarFixture {
   var disco: String { "\(folder)/disco" }
 
   init() throws {
-    Harness.raiseFileLimit()
+    Host.raiseDescriptorLimit()
     folder = try Harness.scratchFolder()
     mkdir(disco, 0o755)
   }

@@ -10,7 +10,7 @@ enum ChangeBar {
 
   static func run(binary: String, mode: ClusterMode, size: ClusterSize, changes: Int) throws -> Bool {
     var report = BarReport("cluster \(size.source.rawValue) \(mode.rawValue)")
-    Harness.raiseFileLimit()
+    Host.raiseDescriptorLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
     let cluster = try SimCluster(source: size.source, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)

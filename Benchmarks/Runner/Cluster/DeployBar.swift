@@ -7,7 +7,7 @@ import Net
 enum DeployBar {
   static func run(binary: String, source: ClusterSource, tasks: Int = 50) throws -> Bool {
     var report = BarReport("cluster \(source.rawValue) deploy")
-    Harness.raiseFileLimit()
+    Host.raiseDescriptorLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
     let cluster = try SimCluster(source: source, apps: 1, tasksPerApp: tasks, inUse: 1, nodes: 3)

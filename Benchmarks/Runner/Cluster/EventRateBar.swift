@@ -19,7 +19,7 @@ enum EventRateBar {
 
   private static func run(binary: String, size: ClusterSize, seconds: Int, mode: ClusterMode) throws -> Bool {
     var report = BarReport("cluster \(size.source.rawValue) events \(mode.rawValue)")
-    Harness.raiseFileLimit()
+    Host.raiseDescriptorLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
     let cluster = try SimCluster(source: size.source, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)

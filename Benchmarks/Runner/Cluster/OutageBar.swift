@@ -16,7 +16,7 @@ enum OutageBar {
 
   private static func run(binary: String, source: ClusterSource, awaySeconds: Int, mode: ClusterMode) throws -> Bool {
     var report = BarReport("cluster \(source.rawValue) outage \(mode.rawValue)")
-    Harness.raiseFileLimit()
+    Host.raiseDescriptorLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
     let cluster = try SimCluster(source: source, apps: 40, tasksPerApp: 6, inUse: 20)

@@ -9,7 +9,7 @@ enum SyncBar {
 
   static func run(binary: String, size: ClusterSize) throws -> Bool {
     var report = BarReport("cluster sync")
-    Harness.raiseFileLimit()
+    Host.raiseDescriptorLimit()
     let folder = try Harness.scratchFolder()
     defer { Harness.removeFolder(folder) }
     let cluster = try SimCluster(source: .marathon, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: 1, nodes: 2)

@@ -87,14 +87,6 @@ enum Harness {
     guard let address = Socket.localAddress(descriptor.raw) else { throw SystemError("getsockname") }
     return address.port
   }
-
-  /// The process may open as many files as the system lets it.
-  static func raiseFileLimit() {
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
 }
 
 /// What the kernel says about processes and threads.
