@@ -304,30 +304,53 @@ struct HTTP2AbuseTests {
   func growth() {
     // One round trip of 20 ms at 1 Gbit/s holds 2.5 MB.
     var estimate = HTTP2WindowEstimate(window: 65_536, windowMax: 16 << 20)
-    var now: UInt64 = 1
+    var now = MonotonicInstant(nanoseconds: 1)
+    let pings = estimate.shouldPing(at: now)
+    #expect(pings)
+    now = now.advanced(byMilliseconds: 20)
+    estimate.acked(at: now)
     var rounds = 0
-    while estimate.window < 2_500_000, rounds < 20 {
-      let pings = estimate.shouldPing(at: MonotonicInstant(nanoseconds: now))
-      #expect(pings)
-      estimate.received(min(estimate.window, 2_500_000))
-      now += 20_000_000
-      let grew = estimate.acked(at: MonotonicInstant(nanoseconds: now))
-      #expect(grew)
+    while rounds < 20 {
+      let start = now
+      now = now.advanced(byNanoseconds: UInt64(max(20e6, Double(estimate.window / 2) / 2_500_000 * 20e6)))
+      if !estimate.isTooSmall(since: start, at: now) { break }
+      let before = estimate.window
+      #expect(estimate.grow(from: before) == 2 * before)
       rounds += 1
     }
-    #expect(rounds <= 6)
-    // Slower than the window: no growth, and fewer and fewer PINGs.
-    var pings = 0
-    let before = estimate.window
+    #expect(estimate.window >= 3 * 2_500_000 && estimate.window < 6 * 2_500_000 && rounds <= 8)
+    // A smaller window that was too small becomes as large at once.
+    #expect(estimate.grow(from: 65_536) == estimate.window)
+    // A PING that waited behind the sender's bytes says nothing about the way.
+    now = now.advanced(byMilliseconds: 1_000)
+    let pingsAgain = estimate.shouldPing(at: now)
+    #expect(pingsAgain)
+    let late = now.advanced(byMilliseconds: 500)
+    estimate.acked(at: late)
+    #expect(!estimate.isTooSmall(since: now, at: late))
+    // As long as it does not grow there are fewer and fewer PINGs.
+    now = late
+    var count = 0
     for _ in 0..<1_000 {
-      if estimate.shouldPing(at: MonotonicInstant(nanoseconds: now)) {
-        pings += 1
-        estimate.received(1_000)
-        _ = estimate.acked(at: MonotonicInstant(nanoseconds: now))
+      if estimate.shouldPing(at: now) {
+        count += 1
+        estimate.acked(at: now)
       }
-      now += 5_000_000
+      now = now.advanced(byMilliseconds: 5)
     }
-    #expect(estimate.window == before && pings < 20)
+    #expect(count < 20)
+  }
+
+  @Test("on one host a busy loop's turn counts as the round trip")
+  func growthAtHome() {
+    var estimate = HTTP2WindowEstimate(window: 65_536, windowMax: 1 << 20)
+    let now = MonotonicInstant(nanoseconds: 1_000_000_000)
+    #expect(estimate.isTooSmall(since: now, at: now.advanced(byNanoseconds: 1_400_000)))
+    #expect(!estimate.isTooSmall(since: now, at: now.advanced(byNanoseconds: 1_600_000)))
+    for _ in 0..<10 { _ = estimate.grow(from: estimate.window) }
+    #expect(estimate.window == 1 << 20)
+    let pings = estimate.shouldPing(at: now)
+    #expect(!pings, "as large as allowed")
   }
 
   @Test("a long download grows its stream's window to the estimate, and gives the room back")
@@ -344,5 +367,16 @@ struct HTTP2AbuseTests {
     #expect(reader.receiveWindowBytes > 1 << 20)
     #expect(pair.server.streams[1].receiveWindowBytes == 65_536)
     #expect(pair.server.pings.isEmpty)
+  }
+
+  @Test("many streams that are read grow their connection's window, and none of theirs that is large enough")
+  func growingConnection() {
+    var pair = HTTP2Pair()
+    #expect(pair.server.session.connectionWindow == 1 << 20)
+    let body = [UInt8](repeating: 1, count: 30_000)
+    for _ in 0..<100 { pair.client.send(pair.client.request("POST / HTTP/1.1\r\nHost: web\r\n\r\n", end: false), body) }
+    pair.settle()
+    #expect(pair.server.streams.allSatisfy { $0.body.count == 30_000 && $0.receiveWindowBytes == 65_536 })
+    #expect(pair.server.session.connectionWindow >= 2 << 20)
   }
 }

@@ -120,7 +120,7 @@ extension HTTP2Session {
       let payload = withUnsafeBytes(of: frame.pointee.ping.opaque_data) {
         UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self))
       }
-      if payload == HTTP2Session.estimatePing { estimateAcked() } else { delegate.pingAcked(payload) }
+      if payload == HTTP2Session.estimatePing { estimate.acked(at: now) } else { delegate.pingAcked(payload) }
     case HTTP2Frame.goaway:
       goawayReceived = true
       let goaway = frame.pointee.goaway

@@ -18,27 +18,25 @@ extension HTTP2Session {
     if stream.consumedBytes >= stream.receiveWindowBytes / 2 { halfUsed(stream) }
   }
 
-  /// The estimate is looked at again when a reader has used up half of its window; who has used up all gets what it says.
+  /// The round trip is measured while readers use up half of their windows, and who does so fast gets more.
   private func halfUsed(_ stream: HTTP2Stream) {
-    if estimate.shouldPing(at: now) {
-      sampled = Unmanaged.passUnretained(stream)
-      submitPing(HTTP2Session.estimatePing)
-    }
-    if stream.consumedBytes >= stream.receiveWindowBytes {
-      stream.consumedBytes = 0
-      growWindow(stream)
-    }
+    stream.consumedBytes = 0
+    measureRoundTrip()
+    if estimate.isTooSmall(since: stream.windowUsedSince, at: now) { growWindow(stream) }
+    stream.windowUsedSince = now
   }
 
   private func growWindow(_ stream: HTTP2Stream) {
-    let growth = estimate.window &- stream.receiveWindowBytes
-    if growth <= 0 || grownBytes &+ growth > settings.receiveBufferBytesMax { return }
+    let before = stream.receiveWindowBytes
+    let growth = min(estimate.grow(from: before) &- before, settings.receiveBufferBytesMax &- grownBytes)
+    if growth <= 0 { return }
     if nghttp2_session_set_local_window_size(
-      raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, Int32(clamping: estimate.window)) == 0
+      raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, Int32(clamping: before &+ growth)) == 0
     {
       grownBytes &+= growth
-      stream.receiveWindowBytes = estimate.window
+      stream.receiveWindowBytes = before &+ growth
     }
+    if stream.receiveWindowBytes > connectionWindow { setConnectionWindow(stream.receiveWindowBytes) }
   }
 
   /// Body bytes have come: the connection's credit goes back at once as long as not too much lies around.
@@ -46,12 +44,29 @@ extension HTTP2Session {
   func received(_ count: Int, for stream: HTTP2Stream) {
     stream.unconsumedBytes &+= count
     unconsumedBytes &+= count
-    estimate.received(count)
+    connectionBytes &+= count
+    if connectionBytes >= connectionWindow / 2 { halfUsed() }
     if unconsumedBytes <= settings.receiveBufferBytesMax {
       nghttp2_session_consume_connection(raw, count)
     } else {
       withheldBytes &+= count
     }
+  }
+
+  /// The same for the connection, as long as what came was taken: many streams with small windows may fill its own.
+  private func halfUsed() {
+    connectionBytes = 0
+    measureRoundTrip()
+    if connectionWindow < estimate.windowMax, unconsumedBytes < connectionWindow / 2,
+      estimate.isTooSmall(since: connectionUsedSince, at: now)
+    {
+      setConnectionWindow(min(connectionWindow * 2, estimate.windowMax))
+    }
+    connectionUsedSince = now
+  }
+
+  private func measureRoundTrip() {
+    if estimate.shouldPing(at: now) { submitPing(HTTP2Session.estimatePing) }
   }
 
   func returnWithheldCredit() {
@@ -65,14 +80,6 @@ extension HTTP2Session {
   func setConnectionWindow(_ bytes: Int) {
     connectionWindow = bytes
     nghttp2_session_set_local_window_size(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(clamping: bytes))
-  }
-
-  /// The round trip of the estimate's PING is over.
-  func estimateAcked() {
-    guard estimate.acked(at: now) else { return }
-    if estimate.window > connectionWindow { setConnectionWindow(estimate.window) }
-    // Whose reading showed it need not wait until its window is used up again.
-    sampled?._withUnsafeGuaranteedRef { if !$0.remoteEnded && !$0.isReset { growWindow($0) } }
   }
 
   /// Payload of the estimate's own PINGs.

@@ -48,16 +48,16 @@ public final class HTTP2Session {
   /// The peer still has to be told how many streams it may open.
   private var announcesStreams: Bool
   var estimate: HTTP2WindowEstimate
-  /// The open stream whose reader made us look at the estimate last.
-  var sampled: Unmanaged<HTTP2Stream>?
   /// Bytes of body given to the delegate and not consumed, all streams together.
   public internal(set) var unconsumedBytes = 0
   /// Credit of the connection that is withheld because too much is unconsumed.
   var withheldBytes = 0
   /// What stream windows have grown by, all open streams together.
   var grownBytes = 0
-  /// The connection's window.
+  /// The connection's window, bytes that came since it was last looked at, and when that was.
   var connectionWindow: Int
+  var connectionBytes = 0
+  var connectionUsedSince = MonotonicInstant(nanoseconds: 0)
 
   /// The open streams.
   var firstStream: Unmanaged<HTTP2Stream>?
@@ -297,7 +297,6 @@ extension HTTP2Session {
   /// Lets `stream` go, as the last thing that happens to it.
   func close(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
     let link = Unmanaged.passUnretained(stream)
-    if sampled?.toOpaque() == link.toOpaque() { sampled = nil }
     if let previous = stream.previous {
       previous._withUnsafeGuaranteedRef { $0.next = stream.next }
     } else {

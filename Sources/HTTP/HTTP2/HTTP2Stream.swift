@@ -45,8 +45,9 @@ open class HTTP2Stream {
   public internal(set) final var unconsumedBytes = 0
   /// The window the peer has been offered.
   public internal(set) final var receiveWindowBytes = 0
-  /// Consumed since the window was last looked at.
+  /// Consumed since the window was last looked at, and when that was.
   final var consumedBytes = 0
+  final var windowUsedSince = MonotonicInstant(nanoseconds: 0)
   /// What the request's head counts for while the owner keeps it.
   final var heldHeadBytes = 0
   /// When the queue got its first bytes or was last written from; nanoseconds.
@@ -78,6 +79,7 @@ open class HTTP2Stream {
     schemeIsHTTPS = false
     unconsumedBytes = 0
     consumedBytes = 0
+    windowUsedSince = session.now
     heldHeadBytes = 0
     progressAt = 0
     receiveWindowBytes = session.settings.initialStreamWindowBytes
