@@ -37,6 +37,13 @@ struct NamerKeyTests {
     #expect(namer("kind: io.l5d.zkLeader, zkAddrs: [{host: zk1}], zkRoot: /a, zkAuth: \"u:p\"").lines.isEmpty)
   }
 
+  @Test("where ZooKeeper knows the leader takes the place of hosts")
+  func leader() {
+    #expect(namer("kind: io.l5d.mesos, masters: [\"zk://zk1:2181,zk2:2181/mesos\"]").lines.isEmpty)
+    #expect(
+      namer("kind: io.l5d.marathon, hosts: [\"zk://[::1]:2181,zk2/dcos/marathon\"], zkAuth: \"u:p\"").lines.isEmpty)
+  }
+
   @Test(
     "what is wrong is told with the key and the remedy",
     arguments: [
@@ -46,6 +53,13 @@ struct NamerKeyTests {
       ("kind: io.l5d.consul, setHost: true", "requests keep the Host"),
       ("kind: io.l5d.consul, healthStatuses: [ok]", "is not one of"),
       ("kind: io.l5d.k8, host: a", "Did you mean \"io.l5d.k8s\""),
+      (
+        "kind: io.l5d.mesos, masters: [\"zk://zk1:2181\"]", "no node's path behind the servers. Write for example zk://"
+      ),
+      ("kind: io.l5d.mesos, masters: [\"zk://u:p@zk1/mesos\"]", "under the key zkAuth"),
+      ("kind: io.l5d.mesos, masters: [\"zk://zk1,,zk2/mesos\"]", "\"\" is not a ZooKeeper server"),
+      ("kind: io.l5d.mesos, masters: [\"zk://zk1/mesos\", m1]", "a zk:// address beside other hosts"),
+      ("kind: io.l5d.marathon, hosts: [m1], zkAuth: \"u:p\"", "zkAuth without a zk:// address"),
     ])
   func wrong(_ text: String, _ message: String) {
     let lines = namer(text).lines

@@ -222,9 +222,11 @@ struct TableLawTests {
         configuration.namers[index].kind = .kubernetesExternal(cluster)
       case .mesos(var mesos):
         mesos.auth = nil
+        mesos.zooKeeperAuth = nil
         configuration.namers[index].kind = .mesos(mesos)
       case .marathon(var marathon):
         marathon.auth = nil
+        marathon.zooKeeperAuth = nil
         configuration.namers[index].kind = .marathon(marathon)
       case .fs, .rewrite, .static, .dnssrv, .vip, .mesosDns: break
       }

@@ -66,5 +66,31 @@ extension LoadTests {
       #expect(await eventually(withinMilliseconds: 5_000) { (cluster.load.versions[new.version] ?? 0) > 0 })
       #expect(await cluster.stop() == [])
     }
+
+    @Test(
+      "ZooKeeper alone tells who leads: another leader is followed, and without ZooKeeper the last one",
+      arguments: ClusterSource.allCases)
+    func zooKeeper(source: ClusterSource) async throws {
+      let server = try ZooKeeperServer()
+      let cluster = try await ClusterFixture(source, instances: 4, requestsPerSecond: 100, zooKeeper: server)
+      let state = { @Sendable [router = cluster.router] in
+        try AdminPage.get(router, "/namer_state/io.l5d.\(source).json") ?? ""
+      }
+      try await cluster.changeLeader()
+      let leader = try #require(cluster.leader)
+      #expect(
+        await eventually(withinMilliseconds: 15_000) {
+          let state = try? await Task.detached(operation: state).value
+          return state?.contains(":\"http://\(leader)\"") == true
+        }, "the leader is not followed")
+      let pace = Pace(staging: 100, boot: 50, health: 100, killing: 300)
+      let served = { cluster.load.versions[cluster.app.version] ?? 0 }
+      try await cluster.model.rollingDeploy(cluster.app, atATime: 2, pace: pace)
+      #expect(await eventually(withinMilliseconds: 10_000) { served() > 50 })
+      server.stop()
+      try await cluster.model.rollingDeploy(cluster.app, atATime: 2, pace: pace)
+      #expect(await eventually(withinMilliseconds: 10_000) { served() > 50 })
+      #expect(await cluster.stop() == [])
+    }
   }
 }

@@ -77,7 +77,8 @@ public final class ZooKeeperServer: @unchecked Sendable {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [
       "java", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", "/etc/zookeeper/conf:\(Self.jar)",
-      "-Dzookeeper.root.logger=ERROR,CONSOLE", "org.apache.zookeeper.ZooKeeperMain", "-server", "127.0.0.1:\(port)",
+      "-Dzookeeper.root.logger=ERROR,CONSOLE", "org.apache.zookeeper.ZooKeeperMain", "-waitforconnection", "-server",
+      "127.0.0.1:\(port)",
     ]
     let (input, output) = (Pipe(), Pipe())
     process.standardInput = input

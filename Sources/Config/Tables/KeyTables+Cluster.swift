@@ -69,8 +69,17 @@ extension KeyTables {
       }
     })
 
-  /// `host`, `host:port`, or either behind `http://` or `https://`.
+  /// `host`, `host:port`, or either behind `http://` or `https://`; or where ZooKeeper tells who leads:
+  /// `zk://host:port,host:port/path`.
   static let clusterHost = Codec<String>.text("host:port") { text in
+    if text.lowercased().hasPrefix("zk://") { return zooKeeperFault(text) }
+    if isHost(text) { return nil }
+    return TextFault(
+      "\"\(text)\" is not a host with a port",
+      "Write for example m1.example:8080, https://m1.example or zk://zk1:2181,zk2:2181/path.")
+  }
+
+  private static func isHost(_ text: String) -> Bool {
     var rest = Substring(text)
     for scheme in ["http://", "https://"] where text.lowercased().hasPrefix(scheme) {
       rest = rest.dropFirst(scheme.count)
@@ -82,8 +91,41 @@ extension KeyTables {
     let isWhole = colon == nil || isBracketed && rest.hasSuffix("]")
     let hasPort = isWhole || colon.flatMap { UInt16($0) }.map { $0 > 0 } == true
     let colons = rest.utf8.count { $0 == UInt8(ascii: ":") }
-    if isPlain, hasPort, isBracketed || colons <= 1, !rest.hasPrefix(":") { return nil }
-    return TextFault(
-      "\"\(text)\" is not a host with a port", "Write for example m1.example:8080, or https://m1.example.")
+    return isPlain && hasPort && (isBracketed || colons <= 1) && !rest.hasPrefix(":")
+  }
+
+  private static func zooKeeperFault(_ text: String) -> TextFault? {
+    let rest = text.dropFirst("zk://".count)
+    let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+    let path = rest[slash...]
+    if rest[..<slash].contains("@") {
+      return TextFault("a zk:// address with a password in it", "Write USER:PASSWORD under the key zkAuth.")
+    }
+    let servers = rest[..<slash].split(separator: ",", omittingEmptySubsequences: false)
+    if let wrong = servers.first(where: { $0.contains("/") || !isHost(String($0)) }) {
+      return TextFault("\"\(wrong)\" is not a ZooKeeper server", "Write for example zk://zk1:2181,zk2:2181/mesos.")
+    }
+    if path.utf8.count < 2 || path.hasSuffix("/") || path.contains("//") {
+      return TextFault(
+        "\"\(text)\" has no node's path behind the servers", "Write for example zk://zk1:2181,zk2:2181/mesos.")
+    }
+    return nil
+  }
+
+  /// A `zk://` address takes the place of all hosts, and `zkAuth` is for it alone.
+  static func checkSource(
+    _ hosts: [String], key: String, zooKeeperAuth: String?, _ trail: KeyTrail, _ decoding: inout Decoding
+  ) {
+    let addresses = hosts.count { $0.lowercased().hasPrefix("zk://") }
+    if addresses > 0, hosts.count > 1 {
+      decoding.report(
+        .error, .conflict, at: trail.key(key).canonical, "a zk:// address beside other hosts",
+        remedy: "Keep one of them; all servers of the ensemble stand in one address: zk://zk1:2181,zk2:2181/path.")
+    }
+    if addresses == 0, zooKeeperAuth != nil {
+      decoding.report(
+        .error, .conflict, at: trail.key("zkAuth").canonical, "zkAuth without a zk:// address",
+        remedy: "Leave it out, or write zk://zk1:2181/path under \(key).")
+    }
   }
 }

@@ -9,7 +9,11 @@ extension KeyTables {
       Key(
         "hosts", \.details.hosts, .list(clusterHost), origin: .ours,
         "Several Marathons, each `host:port` or `https://host:port`; they take the place of `host` and `port`. The one"
-          + " that answered last is asked first."),
+          + " that answered last is asked first. Or one address where ZooKeeper tells who leads, as Marathon's `--zk`:"
+          + " `zk://zk1:2181,zk2:2181/marathon`."),
+      Key(
+        "zkAuth", \.details.zooKeeperAuth, .optional(.userAndPassword), origin: .ours, secret: true,
+        defaultNote: "none", "`USER:PASSWORD` of the `digest` scheme, for the `zk://` address in `hosts`."),
       Key(
         "dst", \.details.destination, .optional(.path), defaultNote: "none",
         "A name of another namer whose endpoints are Marathon's, such as `/$/inet/marathon.example/8080`; it takes the"
@@ -48,6 +52,7 @@ extension KeyTables {
       if case .marathon(let marathon) = kind { marathon } else { nil }
     },
     check: { marathon, trail, decoding in
+      checkSource(marathon.hosts, key: "hosts", zooKeeperAuth: marathon.zooKeeperAuth, trail, &decoding)
       if !marathon.hosts.isEmpty, marathon.destination != nil {
         decoding.report(
           .error, .conflict, at: trail.key("dst").canonical, "both hosts and dst are set", remedy: "Keep one of them.")

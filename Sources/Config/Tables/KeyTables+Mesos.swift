@@ -7,7 +7,11 @@ extension KeyTables {
       [
         Key(
           "masters", \.details.masters, .list(clusterHost), origin: .ours,
-          "The masters, each `host:port` or `https://host:port`. Whichever is asked sends on to the one that leads."),
+          "The masters, each `host:port` or `https://host:port`. Whichever is asked sends on to the one that leads. Or one"
+            + " address where ZooKeeper tells who leads, as the masters' `--zk`: `zk://zk1:2181,zk2:2181/mesos`."),
+        Key(
+          "zkAuth", \.details.zooKeeperAuth, .optional(.userAndPassword), origin: .ours, secret: true,
+          defaultNote: "none", "`USER:PASSWORD` of the `digest` scheme, for the `zk://` address in `masters`."),
         Key(
           "dst", \.details.destination, .optional(.path), origin: .ours, defaultNote: "none",
           "A name of another namer whose endpoints are the masters, such as `/#/io.l5d.zkLeader/mesos`; it takes the"
@@ -30,6 +34,7 @@ extension KeyTables {
         if case .mesos(let mesos) = kind { mesos } else { nil }
       },
       check: { mesos, trail, decoding in
+        checkSource(mesos.masters, key: "masters", zooKeeperAuth: mesos.zooKeeperAuth, trail, &decoding)
         if mesos.masters.isEmpty, mesos.destination == nil, decoding.isSound(trail.key("masters").canonical) {
           decoding.report(
             .error, .conflict, at: trail.key("masters").canonical, "there is neither a master nor a dst",

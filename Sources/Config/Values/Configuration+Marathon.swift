@@ -4,8 +4,10 @@ extension Configuration {
     /// linkerd's: one host, or a name in front of several.
     public var host = "marathon.mesos"
     public var port = 80
-    /// Ours: several, each `host:port`; take the place of `host` and `port` where there are any.
+    /// Ours: several, each `host:port`, or one `zk://` address; take the place of `host` and `port` where there are any.
     public var hosts: [String] = []
+    /// `USER:PASSWORD` for ZooKeeper.
+    public var zooKeeperAuth: String?
     /// linkerd's: a name of other namers whose endpoints are Marathon's.
     public var destination: String?
     public var uriPrefix = ""

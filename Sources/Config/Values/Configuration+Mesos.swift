@@ -1,8 +1,10 @@
 extension Configuration {
   /// The tasks of a Mesos cluster.
   public struct Mesos: Sendable, Equatable {
-    /// Each `host:port`, with `http://` or `https://` in front or without.
+    /// Each `host:port`, with `http://` or `https://` in front or without; or one `zk://` address.
     public var masters = ["leader.mesos:5050"]
+    /// `USER:PASSWORD` for ZooKeeper.
+    public var zooKeeperAuth: String?
     /// A name of other namers whose endpoints are the masters, in place of `masters`.
     public var destination: String?
     public var uriPrefix = ""

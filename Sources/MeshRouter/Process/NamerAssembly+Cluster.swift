@@ -6,8 +6,9 @@ import Net
 
 /// What the namers of cluster managers share.
 extension NamerAssembly {
-  static func marathon(_ marathon: Configuration.Marathon, _ prefix: Path, _ resolver: Resolver) throws -> MarathonNamer
-  {
+  static func marathon(
+    _ marathon: Configuration.Marathon, _ prefix: Path, _ resolver: Resolver, _ zooKeepers: ZooKeeperClients
+  ) throws -> MarathonNamer {
     var options = MarathonOptions()
     options.mode =
       switch marathon.mode {
@@ -28,15 +29,11 @@ extension NamerAssembly {
     options.silenceMilliseconds = UInt64(marathon.eventSilenceMilliseconds)
     let isSecure = marathon.tls?.enabled == true
     var clientOptions = ClusterClient.Options()
-    let source: any LeaderSource
-    if let destination = marathon.destination {
-      source = NamedHosts(try Path(parsing: destination), isSecure: isSecure)
-      clientOptions.hostField = marathon.host
-    } else {
-      source = try hosts(
-        marathon.hosts.isEmpty ? ["\(marathon.host):\(marathon.port)"] : marathon.hosts, defaultPort: 80,
-        isSecure: isSecure)
-    }
+    let source = try source(
+      marathon.hosts.isEmpty ? ["\(marathon.host):\(marathon.port)"] : marathon.hosts,
+      destination: marathon.destination, zooKeeperAuth: marathon.zooKeeperAuth, election: .marathon, defaultPort: 80,
+      isSecure: isSecure, zooKeepers)
+    if marathon.destination != nil { clientOptions.hostField = marathon.host }
     let client = ClusterClient(
       source: source, resolver: resolver, security: try marathon.tls.flatMap(security),
       credentials: try credentials(marathon.auth, environment: "MARATHON_HTTP_AUTH_CREDENTIAL"),
@@ -44,8 +41,18 @@ extension NamerAssembly {
     return MarathonNamer(prefix: prefix, client: client, options: options, resolver: resolver)
   }
 
-  static func hosts(_ texts: [String], defaultPort: UInt16, isSecure: Bool) throws -> FixedHosts {
-    FixedHosts(
+  /// Whom to ask: what a name is bound to, the leader that ZooKeeper knows (`zk://…`), or fixed hosts.
+  static func source(
+    _ texts: [String], destination: String?, zooKeeperAuth: String?, election: ZooKeeperLeader.Election,
+    defaultPort: UInt16, isSecure: Bool, _ zooKeepers: ZooKeeperClients
+  ) throws -> any LeaderSource {
+    if let destination { return NamedHosts(try Path(parsing: destination), isSecure: isSecure) }
+    if let text = texts.first(where: { $0.lowercased().hasPrefix("zk://") }) {
+      var ensemble = try ZooKeeperEnsemble(parsing: "zk://" + text.dropFirst("zk://".count))
+      ensemble.credentials = zooKeeperAuth.flatMap(ZooKeeperEnsemble.Credentials.init)
+      return ZooKeeperLeader(ensemble, election: election, clients: zooKeepers, isSecure: isSecure)
+    }
+    return FixedHosts(
       try texts.map { text in
         guard let host = ClusterHost(text, defaultPort: defaultPort, isSecure: isSecure) else {
           throw ClusterError(.noHosts, "\"\(text)\" is not a host with a port: write for example m1.example:8080")

@@ -8,9 +8,10 @@ import Net
 struct MesosAssembly {
   private var clusters: [(prefix: String, cluster: MesosCluster)] = []
 
-  init(_ namers: [Configuration.Namer], _ resolver: Resolver) throws {
+  init(_ namers: [Configuration.Namer], _ resolver: Resolver, _ zooKeepers: ZooKeeperClients) throws {
     for namer in namers {
-      if case .mesos(let mesos) = namer.kind { clusters.append((namer.prefix, try Self.cluster(mesos, resolver))) }
+      guard case .mesos(let mesos) = namer.kind else { continue }
+      clusters.append((namer.prefix, try Self.cluster(mesos, resolver, zooKeepers)))
     }
   }
 
@@ -33,7 +34,9 @@ struct MesosAssembly {
         + (name.map { " at \($0)" } ?? "") + ": configure one, whose masters know the tasks")
   }
 
-  private static func cluster(_ mesos: Configuration.Mesos, _ resolver: Resolver) throws -> MesosCluster {
+  private static func cluster(
+    _ mesos: Configuration.Mesos, _ resolver: Resolver, _ zooKeepers: ZooKeeperClients
+  ) throws -> MesosCluster {
     var options = MesosCluster.Options()
     options.mode =
       switch mesos.mode {
@@ -43,14 +46,9 @@ struct MesosAssembly {
       }
     options.pollMilliseconds = UInt64(mesos.pollIntervalMilliseconds)
     options.pathPrefix = mesos.uriPrefix
-    let isSecure = mesos.tls?.enabled == true
-    let source: any LeaderSource
-    if let destination = mesos.destination {
-      source = NamedHosts(try Path(parsing: destination), isSecure: isSecure)
-    } else {
-      source = FixedHosts(
-        mesos.masters.compactMap { ClusterHost($0, defaultPort: 5_050, isSecure: isSecure) })
-    }
+    let source = try NamerAssembly.source(
+      mesos.masters, destination: mesos.destination, zooKeeperAuth: mesos.zooKeeperAuth, election: .mesos,
+      defaultPort: 5_050, isSecure: mesos.tls?.enabled == true, zooKeepers)
     return MesosCluster(
       source: source, resolver: resolver, security: try mesos.tls.flatMap(NamerAssembly.security),
       credentials: try NamerAssembly.credentials(mesos.auth), options: options)

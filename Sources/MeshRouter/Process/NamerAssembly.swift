@@ -23,12 +23,7 @@ enum NamerAssembly {
   private static func client(_ configuration: Configuration.Namer.ZooKeeper, _ clients: ZooKeeperClients)
     -> ZooKeeperClient
   {
-    let credentials = configuration.credentials.flatMap { text in
-      text.firstIndex(of: ":").map {
-        ZooKeeperEnsemble.Credentials(
-          user: String(text[..<$0]), password: String(text[text.index(after: $0)...]))
-      }
-    }
+    let credentials = configuration.credentials.flatMap(ZooKeeperEnsemble.Credentials.init)
     let ensemble = ZooKeeperEnsemble(
       servers: configuration.servers.map { .init(host: $0.host, port: UInt16($0.port)) },
       root: configuration.root ?? "", credentials: credentials)
@@ -38,7 +33,7 @@ enum NamerAssembly {
   static func registry(_ configuration: Configuration) throws -> NamerRegistry {
     let resolver = resolver(configuration.dns)
     let zooKeepers = ZooKeeperClients(resolver: resolver)
-    let mesos = try MesosAssembly(configuration.namers, resolver)
+    let mesos = try MesosAssembly(configuration.namers, resolver, zooKeepers)
     return NamerRegistry(
       namers: try configuration.namers.map { try namer($0, resolver, zooKeepers, mesos) }, resolver: resolver)
   }
@@ -82,7 +77,7 @@ enum NamerAssembly {
       }
       namer = try kubernetes(cluster, scope: .namespace(namespace), prefix: prefix, resolver)
     case .mesos, .vip, .mesosDns: namer = try mesos.namer(configuration, at: prefix)
-    case .marathon(let marathon): namer = try self.marathon(marathon, prefix, resolver)
+    case .marathon(let marathon): namer = try self.marathon(marathon, prefix, resolver, zooKeepers)
     }
     let transformers = try configuration.transformers.map(transformer)
     return transformers.isEmpty ? namer : TransformedNamer(namer, transformers: transformers)

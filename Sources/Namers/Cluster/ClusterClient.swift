@@ -136,7 +136,7 @@ public final class ClusterClient {
 
   /// The answer's head; the body comes piece by piece.
   public func open(_ request: ClusterRequest) async throws(ClusterError) -> ClusterStream {
-    let hosts = candidates
+    let hosts = await hosts()
     guard !hosts.isEmpty else {
       let reason = source.lastError.map { ": \($0)" } ?? ""
       throw ClusterError(.noHosts, "\(request.method) \(request.path): \(source.description) gives no host\(reason)")
@@ -172,6 +172,17 @@ public final class ClusterClient {
   public func close() {
     for client in clients.values { client.close() }
     clients = [:]
+  }
+
+  /// Those to be asked; waits a moment where the source has not told of any yet, as when ZooKeeper is still being asked.
+  private func hosts() async -> [ClusterHost] {
+    if !candidates.isEmpty || source is FixedHosts { return candidates }
+    let deadline = Clock.now.advanced(byMilliseconds: options.connectMilliseconds)
+    let token = source.observe {}
+    while candidates.isEmpty, Clock.now < deadline, !Task.isCancelled {
+      try? await ControlActor.sleep(milliseconds: 10)
+    }
+    return withExtendedLifetime(token) { candidates }
   }
 
   private var candidates: [ClusterHost] {

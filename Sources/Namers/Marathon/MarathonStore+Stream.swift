@@ -55,7 +55,11 @@ extension MarathonStore {
       // Compressed, an event would wait for the next to fill a block.
       headers: ControlHeaders(["Accept": "text/event-stream", "Accept-Encoding": "identity"]))
     let stream = try await client.open(request)
-    defer { stream.close() }
+    self.stream = stream
+    defer {
+      stream.close()
+      self.stream = nil
+    }
     let type = stream.headers["Content-Type"]?.lowercased() ?? ""
     guard stream.status == 200, type.hasPrefix("text/event-stream") else {
       // Without a stream we live on single answers, one for each attempt to get it.

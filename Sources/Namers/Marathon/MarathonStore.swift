@@ -25,6 +25,7 @@ final class MarathonStore {
 
   // The stream.
   var streamTask: Task<Void, Never>?
+  var stream: ClusterStream?
   var streamDelay: ReconnectDelay
   var streamSince: MonotonicInstant?
   var lastByte: MonotonicInstant?
@@ -40,6 +41,7 @@ final class MarathonStore {
   var isDoubting = false
   var lastSync: MonotonicInstant?
 
+  private var hostsToken: ObservationToken?
   private lazy var sweepTimer = ControlTimer { [weak self] in self?.sweep() }
   private var started: MonotonicInstant?
 
@@ -76,16 +78,25 @@ final class MarathonStore {
   func start() {
     guard started == nil else { return }
     started = Clock.now
+    hostsToken = client.source.observe { [weak self] in self?.hostsChanged() }
     if options.mode != .poll { startStream() }
     sweepTimer.set(milliseconds: sweepMilliseconds)
   }
 
   func stop() {
+    hostsToken = nil
     streamTask?.cancel()
     syncTask?.cancel()
     sweepTimer.cancel()
     for entry in entries.values { entry.stopTimers() }
     client.close()
+  }
+
+  /// ZooKeeper, or a name, tells of another leader: a stream from somebody else says nothing that is true any more.
+  private func hostsChanged() {
+    let hosts = client.source.hosts
+    if let lastGood = client.lastGood, !hosts.contains(lastGood) { client.forgetLastGood() }
+    if let stream, !hosts.contains(stream.host) { stream.close() }
   }
 
   // MARK: Entries

@@ -23,6 +23,12 @@ public struct ZooKeeperEnsemble: Hashable, Sendable, CustomStringConvertible {
       self.user = user
       self.password = password
     }
+
+    /// Reads `USER:PASSWORD`. `nil`: there is no colon, or nothing before it.
+    public init?(_ text: some StringProtocol) {
+      guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else { return nil }
+      self.init(user: String(text[..<colon]), password: String(text[text.index(after: colon)...]))
+    }
   }
 
   public static let defaultPort: UInt16 = 2_181
@@ -64,11 +70,8 @@ extension ZooKeeperEnsemble {
     }
     var credentials: Credentials?
     if let at = rest.lastIndex(of: "@") {
-      let parts = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2, !parts[0].isEmpty else {
-        throw Malformed(description: "before the \"@\" stands USER:PASSWORD")
-      }
-      credentials = Credentials(user: String(parts[0]), password: String(parts[1]))
+      credentials = Credentials(rest[..<at])
+      if credentials == nil { throw Malformed(description: "before the \"@\" stands USER:PASSWORD") }
       rest = rest[rest.index(after: at)...]
     }
     var servers: [Server] = []

@@ -16,14 +16,52 @@ final class ClusterFixture {
   let load: ClusterLoad
   let router: Router
   private let scheduler: Scheduler
+  private let zooKeeper: ZooKeeperServer?
 
   private enum Scheduler {
     case mesos(FakeMesosMaster)
     case marathon(FakeMarathon)
+
+    @ControlActor var addresses: [SocketAddress] {
+      switch self {
+      case .mesos(let master): master.addresses
+      case .marathon(let marathon): marathon.addresses
+      }
+    }
+  }
+
+  /// The nodes stand for election in their order, as the real ones do.
+  private static func stand(
+    _ addresses: [SocketAddress], in zooKeeper: ZooKeeperServer, _ source: ClusterSource
+  ) async throws {
+    var commands = ["create /\(source)"]
+    if source == .marathon { commands.append("create /marathon/leader-curator") }
+    for (number, address) in addresses.enumerated() {
+      let data =
+        source == .marathon
+        ? "\(address)" : #"{"address":{"hostname":"m","ip":"127.0.0.1","port":\#(address.port)},"ip":16777343}"#
+      commands.append("create \(candidate(number, source)) \(data)")
+    }
+    try await ask(zooKeeper, commands)
+  }
+
+  private static func candidate(_ number: Int, _ source: ClusterSource) -> String {
+    source == .marathon
+      ? "/marathon/leader-curator/_c_x-latch-000000000\(number)" : "/mesos/json.info_000000000\(number)"
+  }
+
+  /// Its command line takes a second, in which the schedulers go on.
+  private static func ask(_ zooKeeper: ZooKeeperServer, _ commands: [String]) async throws {
+    try await Task.detached { try zooKeeper.run(commands) }.value
   }
 
   /// Returns when requests are answered; those until then do not count.
-  init(_ source: ClusterSource, instances: Int, requestsPerSecond: UInt64 = 200) async throws {
+  ///
+  /// - Parameter zooKeeper: tells the router who leads, and nothing else does.
+  init(
+    _ source: ClusterSource, instances: Int, requestsPerSecond: UInt64 = 200, zooKeeper: ZooKeeperServer? = nil
+  ) async throws {
+    self.zooKeeper = zooKeeper
     model.backends = try SimBackends()
     // Mesos knows the results of its own checks only.
     let plan = AppPlan(
@@ -38,7 +76,8 @@ final class ClusterFixture {
       let master = try FakeMesosMaster(model, options: options)
       scheduler = .mesos(master)
       dtab = "/svc/web => /#/io.l5d.mesos/marathon/web.shop"
-      namer = "- {kind: io.l5d.mesos, masters: [\(Self.list(master.addresses))]}"
+      let masters = zooKeeper.map { "\"zk://127.0.0.1:\($0.port)/mesos\"" } ?? Self.list(master.addresses)
+      namer = "- {kind: io.l5d.mesos, masters: [\(masters)]}"
     case .marathon:
       var options = FakeMarathon.Options()
       options.nodes = 2
@@ -46,8 +85,10 @@ final class ClusterFixture {
       let marathon = try FakeMarathon(model, options: options)
       scheduler = .marathon(marathon)
       dtab = "/svc => /#/io.l5d.marathon/shop"
-      namer = "- {kind: io.l5d.marathon, hosts: [\(Self.list(marathon.addresses))]}"
+      let hosts = zooKeeper.map { "\"zk://127.0.0.1:\($0.port)/marathon\"" } ?? Self.list(marathon.addresses)
+      namer = "- {kind: io.l5d.marathon, hosts: [\(hosts)]}"
     }
+    if let zooKeeper { try await Self.stand(scheduler.addresses, in: zooKeeper, source) }
     // Starting waits for the process, which asks the scheduler on this thread.
     router = try await Task.detached { try Router(dtab: dtab, namers: namer) }.value
     load = ClusterLoad(router, service: "web", requestsPerSecond: requestsPerSecond)
@@ -66,6 +107,9 @@ final class ClusterFixture {
   func changeLeader() async throws {
     switch scheduler {
     case .mesos(let master):
+      if let zooKeeper, let leader = master.leader {
+        try await Self.ask(zooKeeper, ["delete \(Self.candidate(leader, .mesos))"])
+      }
       let next = ((master.leader ?? 0) + 1) % master.addresses.count
       master.elect(nil)
       try await ControlActor.sleep(milliseconds: 300)
@@ -73,7 +117,18 @@ final class ClusterFixture {
       try await ControlActor.sleep(milliseconds: 800)
       master.registerAgents()
     case .marathon(let marathon):
+      if let zooKeeper, let leader = marathon.leader {
+        try await Self.ask(zooKeeper, ["delete \(Self.candidate(leader, .marathon))"])
+      }
       await marathon.changeLeader(withoutLeaderMilliseconds: 300, refillMilliseconds: 800)
+    }
+  }
+
+  /// Where the leader listens.
+  var leader: SocketAddress? {
+    switch scheduler {
+    case .mesos(let master): master.leader.map { master.addresses[$0] }
+    case .marathon(let marathon): marathon.leader.map { marathon.addresses[$0] }
     }
   }
 
