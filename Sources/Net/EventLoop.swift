@@ -102,6 +102,8 @@ public final class EventLoop {
   public var endOfTurn: (() -> Void)?
 
   private static let eventsMax: Int32 = 256
+  /// Descriptors that stay ready for ever do not keep timers waiting for ever.
+  private static let catchUpRounds = 64
   private static let sleepMillisecondsMax: Int32 = 60_000
   /// The tag that deferred work is called with.
   public static let deferredTag: UInt8 = 255
@@ -142,14 +144,8 @@ public final class EventLoop {
     let started = Clock.now
     now = started
     turns &+= 1
-    if count > 0 {
-      for i in 0..<Int(count) {
-        // Retained by `register` and released only by the graveyard below.
-        Unmanaged<Channel>.fromOpaque(mesh_epoll_data(events + i))._withUnsafeGuaranteedRef { channel in
-          if channel.descriptor >= 0 { channel.ready(ReadyEvents(rawValue: events[i].events)) }
-        }
-      }
-    }
+    handle(count)
+    if count == Self.eventsMax { catchUp() }
     for (owner, tag) in timers.takeDue(now: now) { owner.timerFired(tag, now: now) }
     if !deferred.isEmpty {
       swap(&deferred, &deferredSpare)
@@ -162,6 +158,29 @@ public final class EventLoop {
       graveyard.removeAll(keepingCapacity: true)
     }
     busyNanoseconds &+= Clock.now.nanoseconds(since: started)
+  }
+
+  @inline(__always)
+  private func handle(_ count: Int32) {
+    if count <= 0 { return }
+    for i in 0..<Int(count) {
+      // Retained by `register` and released only by the graveyard at the end of the turn.
+      Unmanaged<Channel>.fromOpaque(mesh_epoll_data(events + i))._withUnsafeGuaranteedRef { channel in
+        if channel.descriptor >= 0 { channel.ready(ReadyEvents(rawValue: events[i].events)) }
+      }
+    }
+  }
+
+  /// More events may be there than one call takes. Before timers fire, what came in time is handled: after a long turn
+  /// a connection that was made while nobody looked must not count as one that took too long.
+  @inline(never)
+  private func catchUp() {
+    for _ in 0..<Self.catchUpRounds {
+      if timers.millisecondsUntilNext(now: now, limit: 1) > 0 { return }
+      let count = epoll_wait(epoll, events, Self.eventsMax, 0)
+      handle(count)
+      if count < Self.eventsMax { return }
+    }
   }
 
   fileprivate func buried(_ channel: Channel) {
