@@ -90,16 +90,31 @@ extension Decoding {
     }
   }
 
-  /// Only who has a certificate that verifies comes in.
-  /// The namers over a Mesos cluster need the namer that knows it.
+  /// The namers of VIPs and of mesos-dns names need the namer that knows the tasks.
   private mutating func checkMesos(_ configuration: Configuration) {
     var known: [String] = []
-    for namer in configuration.namers { if case .mesos = namer.kind { known.append(namer.prefix) } }
+    var marathons: [String] = []
+    for namer in configuration.namers {
+      switch namer.kind {
+      case .mesos: known.append(namer.prefix)
+      case .marathon: marathons.append(namer.prefix)
+      default: break
+      }
+    }
     for (index, namer) in configuration.namers.enumerated() {
       let path = "namers[\(self.index(index, of: "namers"))]"
       let name: String?
       switch namer.kind {
-      case .vip(let vip): name = vip.mesos
+      case .vip(let vip):
+        name = vip.mesos
+        if let marathon = vip.marathon, !marathons.contains(marathon), isSound(path + ".marathon") {
+          report(
+            .error, .conflict, at: path + ".marathon", "there is no namer of the kind io.l5d.marathon at \(marathon)",
+            remedy: "Add one to \"namers\", or leave the key out.")
+          continue
+        }
+        // Its labels state VIPs, too.
+        if name == nil, known.isEmpty, !marathons.isEmpty { continue }
       case .mesosDns(let dns): name = dns.mesos
       default: continue
       }
@@ -112,6 +127,7 @@ extension Decoding {
     }
   }
 
+  /// Only who has a certificate that verifies comes in.
   private static func knowsItsCallers(_ server: Configuration.Server) -> Bool {
     guard let tls = server.tls else { return false }
     return tls.enabled && tls.clientAuthentication == .required

@@ -44,6 +44,15 @@ struct NamerKeyTests {
       namer("kind: io.l5d.marathon, hosts: [\"zk://[::1]:2181,zk2/dcos/marathon\"], zkAuth: \"u:p\"").lines.isEmpty)
   }
 
+  @Test("VIPs come from a Mesos namer or a Marathon namer, and one of them is needed")
+  func vips() {
+    #expect(namer("kind: io.l5d.marathon}\n- {kind: io.l5d.vip").lines.isEmpty)
+    #expect(namer("kind: io.l5d.mesos}\n- {kind: io.l5d.vip").lines.isEmpty)
+    #expect(namer("kind: io.l5d.vip").lines.contains { $0.contains("there is no namer of the kind io.l5d.mesos") })
+    let other = namer("kind: io.l5d.marathon}\n- {kind: io.l5d.vip, marathon: /m").lines
+    #expect(other.contains { $0.contains("there is no namer of the kind io.l5d.marathon at /m") }, "\(other)")
+  }
+
   @Test(
     "what is wrong is told with the key and the remedy",
     arguments: [

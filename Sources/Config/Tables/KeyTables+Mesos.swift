@@ -47,15 +47,17 @@ extension KeyTables {
         }
       }),
     namerKind(
-      "io.l5d.vip", Configuration.Vip(), origin: .ours, "VIPs that labels of Mesos tasks state, by name or address.",
+      "io.l5d.vip", Configuration.Vip(), origin: .ours,
+      "VIPs that labels of Mesos tasks or Marathon apps state, by name or address.",
       [
         Key(
           "mesos", \.details.mesos, .optional(.namerPrefix), origin: .ours, defaultNote: "the first io.l5d.mesos",
-          "The `prefix` of the Mesos namer that knows the tasks."),
+          "The `prefix` of the Mesos namer that knows the tasks. Where there is none, the apps of a Marathon namer count."
+        ),
         Key(
           "marathon", \.details.marathon, .optional(.namerPrefix), origin: .ours,
           defaultNote: "the first io.l5d.marathon, if any",
-          "The `prefix` of the Marathon namer whose ids VIPs of one app port share."),
+          "The `prefix` of the Marathon namer whose ids VIPs share with its app ports."),
       ], wrap: { .vip($0) },
       unwrap: { kind in
         if case .vip(let vip) = kind { vip } else { nil }

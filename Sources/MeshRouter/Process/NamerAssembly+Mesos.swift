@@ -3,28 +3,39 @@ import Dtab
 import Namers
 import Net
 
-/// The namers over Mesos clusters, by prefix: those of VIPs and of mesos-dns names share what the Mesos namer knows.
+/// The namers over Mesos clusters and Marathons, by prefix: those of VIPs and of mesos-dns names share what the others know.
 @ControlActor
 struct MesosAssembly {
   private var clusters: [(prefix: String, cluster: MesosCluster)] = []
+  private var marathons: [(prefix: String, namer: MarathonNamer)] = []
 
   init(_ namers: [Configuration.Namer], _ resolver: Resolver, _ zooKeepers: ZooKeeperClients) throws {
     for namer in namers {
-      guard case .mesos(let mesos) = namer.kind else { continue }
-      clusters.append((namer.prefix, try Self.cluster(mesos, resolver, zooKeepers)))
+      switch namer.kind {
+      case .mesos(let mesos): clusters.append((namer.prefix, try Self.cluster(mesos, resolver, zooKeepers)))
+      case .marathon(let marathon):
+        let prefix = try Path(parsing: "/#" + namer.prefix)
+        marathons.append((namer.prefix, try NamerAssembly.marathon(marathon, prefix, resolver, zooKeepers)))
+      default: break
+      }
     }
   }
 
   func namer(_ configuration: Configuration.Namer, at prefix: Path) throws -> any Namer {
     switch configuration.kind {
     case .mesos: return MesosNamer(prefix: prefix, cluster: try cluster(configuration.prefix, for: prefix))
+    case .marathon: if let found = marathons.first(where: { $0.prefix == configuration.prefix }) { return found.namer }
     case .vip(let vip):
-      let marathon = try vip.marathon.map { try Path(parsing: "/#" + $0) }
-      return VipNamer(prefix: prefix, cluster: try cluster(vip.mesos, for: prefix), marathon: marathon)
+      let marathon = marathons.first { vip.marathon == nil || $0.prefix == vip.marathon }?.namer
+      if vip.mesos == nil, clusters.isEmpty, let marathon {
+        return MarathonVipNamer(prefix: prefix, marathon: marathon)
+      }
+      return VipNamer(prefix: prefix, cluster: try cluster(vip.mesos, for: prefix), marathon: marathon?.prefix)
     case .mesosDns(let dns):
       return MesosDnsNamer(prefix: prefix, domain: dns.domain, cluster: try cluster(dns.mesos, for: prefix))
-    default: preconditionFailure("not a namer over Mesos")
+    default: break
     }
+    preconditionFailure("not a namer over Mesos or Marathon")
   }
 
   private func cluster(_ name: String?, for prefix: Path) throws -> MesosCluster {

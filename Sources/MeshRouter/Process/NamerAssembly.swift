@@ -76,8 +76,7 @@ enum NamerAssembly {
           description: "namer \(prefix): the environment variable \(cluster.envVar) names no namespace")
       }
       namer = try kubernetes(cluster, scope: .namespace(namespace), prefix: prefix, resolver)
-    case .mesos, .vip, .mesosDns: namer = try mesos.namer(configuration, at: prefix)
-    case .marathon(let marathon): namer = try self.marathon(marathon, prefix, resolver, zooKeepers)
+    case .mesos, .marathon, .vip, .mesosDns: namer = try mesos.namer(configuration, at: prefix)
     }
     let transformers = try configuration.transformers.map(transformer)
     return transformers.isEmpty ? namer : TransformedNamer(namer, transformers: transformers)

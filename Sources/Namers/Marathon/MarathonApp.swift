@@ -50,6 +50,9 @@ struct MarathonApp: Equatable, Sendable {
     }
     network = draft.kind
     ports = draft.ports(network)
+    for (slot, value) in draft.taskVips {
+      if let index = ports.firstIndex(where: { $0.slot == slot }) { ports[index].taskVips.append(value) }
+    }
   }
 
   /// Reads the answer for one app, `{"app":{…}}`. `nil`: there is none in it.
@@ -110,6 +113,8 @@ struct MarathonApp: Equatable, Sendable {
     var dockerMappings: [MarathonPort.Draft] = []
     var discovery: [MarathonPort.Draft] = []
     var servicePorts: [Int] = []
+    /// Labels such as `vip_port0`, by the port they are about.
+    var taskVips: [(slot: Int, value: String)] = []
 
     mutating func read(_ reader: inout JSONReader) throws(JSONError) {
       if reader.isKey("networks"), try reader.beginArray() {
@@ -123,6 +128,12 @@ struct MarathonApp: Equatable, Sendable {
         definitions = try MarathonPort.Draft.list(&reader)
       } else if reader.isKey("ports") {
         servicePorts = try reader.integers()
+      } else if reader.isKey("labels"), try reader.beginObject() {
+        while try reader.nextKey() {
+          guard let slot = VipLabel.taskPortIndex(key: reader.key), try reader.peek() == .string else { continue }
+          if let value = try reader.string() { taskVips.append((slot, value)) }
+        }
+        taskVips.sort { ($0.slot, $0.value) < ($1.slot, $1.value) }
       } else if reader.isKey("ipAddress"), try reader.beginObject() {
         hasIPAddress = true
         while try reader.nextKey() {

@@ -16,9 +16,27 @@ struct MarathonPort: Equatable, Sendable {
   var place: Place
   /// The values of labels that begin with `VIP`, in the order of the labels' names.
   var vips: [String] = []
+  /// The values of the app's labels that are about this port of its tasks, such as `vip_port0`.
+  var taskVips: [String] = []
 }
 
 extension MarathonPort {
+  /// The VIPs that the labels state, those of the port once for each of its protocols.
+  var vipLabels: [VipLabel] {
+    let ofPort = protocols.split(separator: ",").flatMap { name in
+      vips.compactMap { VipLabel(portLabel: $0, isUDP: name == "udp") }
+    }
+    return ofPort + taskVips.compactMap { VipLabel(taskLabel: $0) }
+  }
+
+  /// Of the ports that a task has on its agent, the one this is; `nil`: none.
+  var slot: Int? {
+    switch place {
+    case .agent(let slot): slot
+    case .container(_, let slot): slot
+    }
+  }
+
   /// One element of `portDefinitions`, `portMappings` or `discovery.ports`, before the network's kind is known.
   struct Draft: Equatable, Sendable {
     var name: String?
@@ -51,7 +69,7 @@ extension MarathonPort {
         } else if reader.isKey("labels"), try reader.beginObject() {
           while try reader.nextKey() {
             let key = reader.key
-            guard key.hasPrefix("VIP") || key.hasPrefix("vip"), try reader.peek() == .string else {
+            guard VipLabel.isVipKey(key), try reader.peek() == .string else {
               continue
             }
             if let value = try reader.string() { labels.append((key, value)) }

@@ -136,6 +136,7 @@ extension MarathonStore {
     let now = Clock.now
     entry.answered(now)
     entry.isTerminated = false
+    vips?.note(app)
     if entry.record == nil {
       entry.become(.present(MarathonRecord(app, policy: options.health)))
       if failure != nil { entry.show(sourceFailure: failure?.text) }
@@ -162,6 +163,7 @@ extension MarathonStore {
     if isBelieved || entry.record == nil {
       entry.isTerminated = false
       entry.become(.absent)
+      vips?.forget(entry.id)
       // Stream or not, somebody waits for it.
       if options.mode != .poll { recheck(entry, jittered(options.absentMilliseconds)) }
     } else {

@@ -92,6 +92,7 @@ extension MarathonStore {
     succeeded()
     resync()
     pump()
+    vips?.reconnected()
   }
 
   private func take(_ event: ServerSentEvent) {
@@ -130,7 +131,10 @@ extension MarathonStore {
   }
 
   private func take(_ change: MarathonEvent.Change, for app: String) {
-    guard let entry = known(app) ?? (options.mode == .eager ? entry(app) : nil) else { return }
+    guard let entry = known(app) ?? (options.mode == .eager ? entry(app) : nil) else {
+      vips?.take(change, for: app)
+      return
+    }
     guard entry.record != nil else {
       // Not there, as far as is known: it may be now.
       if case .terminated = change { return }

@@ -122,6 +122,7 @@ extension MarathonStore {
     }
     isDoubting = false
     tasksSeen = tasks
+    vips?.synced()
     for (id, entry) in entries where !seen.contains(id) {
       if entry.record != nil {
         takeAbsence(entry)

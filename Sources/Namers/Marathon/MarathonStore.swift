@@ -42,6 +42,8 @@ final class MarathonStore {
   var lastSync: MonotonicInstant?
 
   private var hostsToken: ObservationToken?
+  /// From the first VIP that is asked for on.
+  private(set) var vips: MarathonVips?
   private lazy var sweepTimer = ControlTimer { [weak self] in self?.sweep() }
   private var started: MonotonicInstant?
 
@@ -85,6 +87,7 @@ final class MarathonStore {
 
   func stop() {
     hostsToken = nil
+    vips?.stop()
     streamTask?.cancel()
     syncTask?.cancel()
     sweepTimer.cancel()
@@ -126,6 +129,14 @@ final class MarathonStore {
     let entry = MarathonEntry(id: id)
     entries[id] = entry
     return entry
+  }
+
+  /// The VIPs that apps state; looked for from now on.
+  func vipsInUse() -> MarathonVips {
+    if let vips { return vips }
+    let made = MarathonVips(self)
+    vips = made
+    return made
   }
 
   /// Whether a full sync has told of all apps.

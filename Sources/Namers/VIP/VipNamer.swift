@@ -2,8 +2,7 @@ import Dtab
 import MeshBase
 import Net
 
-/// `io.l5d.vip`: `[proto/]<name>.<framework>/<port>`, and `[proto/]10.77.0.5/5432` for VIPs that are addresses; the rest
-/// is residual. `proto` is `tcp`, unless `udp` is said.
+/// `io.l5d.vip`: VIPs that labels of Mesos tasks state, by paths such as `web.marathon/80`; the rest is residual.
 ///
 /// A VIP that exactly one port of one Marathon app states is bound to the id of that app's port if a Marathon namer
 /// knows it, so that both names share balancer, pool and statistics; until it is known, and otherwise, to its own.
@@ -29,8 +28,8 @@ public final class VipNamer: MesosClusterNamer {
   }
 
   public func lookup(_ rest: Path) -> NameLookup {
-    guard let (key, count) = Self.key(rest) else { return NameLookup(.tree(.neg)) }
-    let id = id(key)
+    guard let (key, count) = VipPath.key(rest) else { return NameLookup(.tree(.neg)) }
+    let id = VipPath.id(prefix, key)
     let own = BoundName(id: id, residual: rest.dropFirst(count), endpoints: cluster.source(id, .vip(key)))
     return NameLookup { lookup in
       VipFollow(own, key, lookup, cluster: cluster) { [weak registry, marathon] app in
@@ -40,28 +39,9 @@ public final class VipNamer: MesosClusterNamer {
     }
   }
 
-  /// The VIP that a path begins with, and how many labels that takes.
-  static func key(_ rest: Path) -> (VipKey, Int)? {
-    var place = 0
-    var isUDP = false
-    if let first = rest.first?.text.lowercased(), first == "tcp" || first == "udp", rest.count >= 3 {
-      isUDP = first == "udp"
-      place = 1
-    }
-    guard rest.count >= place + 2, let port = UInt16(rest[place + 1].text) else { return nil }
-    var host = rest[place].text
-    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-    return VipKey(host: host, port: port, isUDP: isUDP).map { ($0, place + 2) }
-  }
-
-  private func id(_ key: VipKey) -> Path {
-    let path = key.isUDP ? prefix.appending("udp") : prefix
-    return path.appending(Label(key.hostText)).appending(Label("\(key.port)"))
-  }
-
   public func nearNames(to rest: Path, limit: Int) -> [Path] {
-    guard let (key, _) = Self.key(rest) else { return [] }
-    return cluster.nearVips(key.hostText, limit: limit).map(id)
+    guard let (key, _) = VipPath.key(rest) else { return [] }
+    return cluster.nearVips(key.hostText, limit: limit).map { VipPath.id(prefix, $0) }
   }
 }
 
