@@ -43,6 +43,7 @@ private final class H2FuzzOwner: HTTP2Delegate {
     settings.maxHeaderListBytes = 2_048
     settings.maxConcurrentStreams = 8
     settings.receiveBufferBytesMax = 100_000
+    super.init()
     session = HTTP2Session(role: role, settings: settings, delegate: self)
   }
 
@@ -101,23 +102,23 @@ private final class H2FuzzOwner: HTTP2Delegate {
     return own
   }
 
-  func takeBuffer() -> ByteBuffer {
+  override func takeBuffer() -> ByteBuffer {
     buffers += 1
     return ByteBuffer()
   }
 
-  func giveBack(_ buffer: ByteBuffer) {
+  override func giveBack(_ buffer: consuming ByteBuffer) {
     precondition(buffer.isEmpty, "a buffer came back with bytes")
     buffers -= 1
   }
 
-  func newStream() -> HTTP2Stream {
+  override func newStream() -> Unretained<HTTP2Stream> {
     let stream = H2FuzzStream()
     streams.append(stream)
-    return stream
+    return Unretained(stream)
   }
 
-  func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
+  override func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
     let own = own(stream)
     own.heads += 1
     precondition(own.heads == 1, "two request heads")
@@ -141,15 +142,15 @@ private final class H2FuzzOwner: HTTP2Delegate {
     }
   }
 
-  func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) { session.reset(own(stream), code: .cancel) }
+  override func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) { session.reset(own(stream), code: .cancel) }
 
-  func informational(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
+  override func informational(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
     _ = own(stream)
     checkResponse(text)
     precondition(response.isInformational, "a final head as informational")
   }
 
-  func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
+  override func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
     let own = own(stream)
     own.heads += 1
     precondition(own.heads == 1, "two response heads")
@@ -183,23 +184,23 @@ private final class H2FuzzOwner: HTTP2Delegate {
     precondition(line == text.count, "a line without end")
   }
 
-  func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
+  override func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
     let own = own(stream)
     precondition(own.heads == 1 && own.ends == 0, "body out of turn")
     precondition(own.unconsumedBytes >= bytes.count, "bytes that do not count")
     if manner & 8 != 0 { session.consumed(stream, bytes.count) }
   }
 
-  func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
+  override func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
     precondition(own(stream).heads == 1 && own(stream).ends == 0, "trailers out of turn")
     checkLines(text, isHead: false)
   }
 
-  func ended(_ stream: HTTP2Stream) {
+  override func ended(_ stream: HTTP2Stream) {
     own(stream).ends += 1
     precondition(own(stream).ends == 1, "two ends")
   }
 
-  func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) { own(stream).closes += 1 }
-  func outputDrained(_ stream: HTTP2Stream) { _ = own(stream) }
+  override func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) { own(stream).closes += 1 }
+  override func outputDrained(_ stream: HTTP2Stream) { _ = own(stream) }
 }

@@ -33,6 +33,7 @@ final class HTTP2End: HTTP2Delegate {
   init(
     _ role: HTTP2Role, _ settings: HTTP2Settings = HTTP2Settings(), limits: HTTP2Limits = HTTP2Limits()
   ) {
+    super.init()
     session = HTTP2Session(role: role, settings: settings, limits: limits, delegate: self)
   }
 
@@ -40,27 +41,27 @@ final class HTTP2End: HTTP2Delegate {
 
   private func own(_ stream: HTTP2Stream) -> RecordedStream { unsafeDowncast(stream, to: RecordedStream.self) }
 
-  func takeBuffer() -> ByteBuffer {
+  override func takeBuffer() -> ByteBuffer {
     buffersOut += 1
     return ByteBuffer()
   }
 
-  func giveBack(_ buffer: ByteBuffer) {
+  override func giveBack(_ buffer: consuming ByteBuffer) {
     precondition(buffer.isEmpty)
     buffersOut -= 1
   }
 
-  func newStream() -> HTTP2Stream {
+  override func newStream() -> Unretained<HTTP2Stream> {
     let stream = RecordedStream()
     streams.append(stream)
-    return stream
+    return Unretained(stream)
   }
 
-  func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
+  override func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
     head(own(stream), text, endStream)
   }
 
-  func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
+  override func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
     head(own(stream), text, endStream)
   }
 
@@ -75,41 +76,41 @@ final class HTTP2End: HTTP2Delegate {
     }
   }
 
-  func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) { own(stream).isTooLarge = true }
+  override func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) { own(stream).isTooLarge = true }
 
-  func informational(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
+  override func informational(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
     own(stream).informational.append(String(decoding: text, as: UTF8.self))
   }
 
-  func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
+  override func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
     own(stream).body.append(contentsOf: bytes)
     if consumes { session.consumed(stream, bytes.count) }
     onData?(own(stream))
   }
 
-  func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
+  override func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
     own(stream).trailers = String(decoding: text, as: UTF8.self)
   }
 
-  func ended(_ stream: HTTP2Stream) {
+  override func ended(_ stream: HTTP2Stream) {
     precondition(!own(stream).hasEnded)
     own(stream).hasEnded = true
     onEnd?(own(stream))
   }
 
-  func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) { own(stream).closedWith.append(code) }
+  override func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) { own(stream).closedWith.append(code) }
 
-  func outputDrained(_ stream: HTTP2Stream) {
+  override func outputDrained(_ stream: HTTP2Stream) {
     own(stream).drained += 1
     onDrained?(own(stream))
   }
 
-  func goaway(lastStreamID: Int32, code: HTTP2ErrorCode, debug: UnsafeRawBufferPointer) {
+  override func goaway(lastStreamID: Int32, code: HTTP2ErrorCode, debug: UnsafeRawBufferPointer) {
     goaways.append((lastStreamID, code))
   }
 
-  func settingsReceived() { settingsCount += 1 }
-  func pingAcked(_ payload: UInt64) { pings.append(payload) }
+  override func settingsReceived() { settingsCount += 1 }
+  override func pingAcked(_ payload: UInt64) { pings.append(payload) }
 
   /// Takes bytes in; remembers a failure.
   func receive(_ bytes: [UInt8], at now: UInt64 = 0) {

@@ -79,29 +79,35 @@ private final class Pair {
 
 private final class End: HTTP2Delegate {
   private(set) var session: HTTP2Session!
-  private var streams: [HTTP2Stream] = []
+  private var streams = ObjectPool<HTTP2Stream>()
   private var buffers: [ByteBuffer] = []
   private let body: [UInt8]
   var done = 0
 
   init(_ role: HTTP2Role, body: Int) {
     self.body = [UInt8](repeating: 0x61, count: role == .server ? body : 0)
-    streams.reserveCapacity(1_024)
+    super.init()
     session = HTTP2Session(role: role, delegate: self)
   }
 
-  deinit { session.abandon() }
-
-  func request(_ head: UnsafeRawBufferPointer) {
-    let refusal = session.submitRequest(streams.popLast() ?? HTTP2Stream(), head: head, isHTTPS: false, end: true)
-    precondition(refusal == nil, "a request was refused")
+  deinit {
+    session.abandon()
+    streams.trim(to: 0)
   }
 
-  func takeBuffer() -> ByteBuffer { buffers.popLast() ?? ByteBuffer(minimumCapacity: 4_096) }
-  func giveBack(_ buffer: ByteBuffer) { buffers.append(buffer) }
-  func newStream() -> HTTP2Stream { streams.popLast() ?? HTTP2Stream() }
+  func request(_ head: UnsafeRawBufferPointer) {
+    let stream = newStream()
+    stream {
+      let refusal = session.submitRequest($0, head: head, isHTTPS: false, end: true)
+      precondition(refusal == nil, "a request was refused")
+    }
+  }
 
-  func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
+  override func takeBuffer() -> ByteBuffer { buffers.popLast() ?? ByteBuffer(minimumCapacity: 4_096) }
+  override func giveBack(_ buffer: consuming ByteBuffer) { buffers.append(buffer) }
+  override func newStream() -> Unretained<HTTP2Stream> { streams.take { HTTP2Stream() } }
+
+  override func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
     session.headUsed(stream)
     HTTPBenchmarks.response.withUnsafeBytes { _ = session.submitResponse(stream, head: $0, end: body.isEmpty) }
     if body.isEmpty { return }
@@ -109,14 +115,10 @@ private final class End: HTTP2Delegate {
     session.end(stream)
   }
 
-  func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {}
-  func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) { session.consumed(stream, bytes.count) }
-  func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {}
-  func ended(_ stream: HTTP2Stream) {}
-  func outputDrained(_ stream: HTTP2Stream) {}
+  override func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) { session.consumed(stream, bytes.count) }
 
-  func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
+  override func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
     done += 1
-    streams.append(stream)
+    streams.giveBack(stream)
   }
 }

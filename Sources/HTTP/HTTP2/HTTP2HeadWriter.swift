@@ -13,6 +13,7 @@ final class HTTP2HeadWriter {
   private var end = 0
   private var host = ByteRange.empty
   private var upgrade = ByteRange.empty
+  private var primesTable = false
   /// The value of `:status`.
   private(set) var status = 0
 
@@ -28,8 +29,9 @@ final class HTTP2HeadWriter {
   var fields: UnsafeMutablePointer<nghttp2_nv> { storage + first }
   var count: Int { end &- first }
 
-  /// Of a request head; false if the text is not well-formed.
-  func request(_ text: UnsafeRawBufferPointer, isHTTPS: Bool, extended: Bool) -> Bool {
+  /// Of a request head; false if the text is not well-formed. `isFirst`: on its connection.
+  func request(_ text: UnsafeRawBufferPointer, isHTTPS: Bool, extended: Bool, isFirst: Bool = false) -> Bool {
+    primesTable = isFirst
     let bytes = Bytes(text)
     var index = 0
     while index < bytes.count, bytes[index] > 0x20 { index &+= 1 }
@@ -174,7 +176,8 @@ final class HTTP2HeadWriter {
     case .te: return addTE(bytes, value)
     case .cookie where value.count >= Self.cookieSplitBytesMin: return addCookie(name, bytes, value)
     // No two are alike: in the table they would drive out those that come again (RFC 7541 §6.2.3).
-    case .l5dCtxTrace, .l5dReqid, .traceparent, .xRequestID: flag = NGHTTP2_NV_FLAG_NO_INDEX
+    // The first do go there, for their names to be named by number from then on.
+    case .l5dCtxTrace, .l5dReqid, .traceparent, .xRequestID: if !primesTable { flag = NGHTTP2_NV_FLAG_NO_INDEX }
     default: break
     }
     add(bytes, name, value, flag)

@@ -62,12 +62,12 @@ extension HTTP2Session {
       default: .trailers
       }
     let reader = beginSection()
-    reader._withUnsafeGuaranteedRef {
+    reader {
       $0.begin(kind, streamID: frame.pointee.hd.stream_id, limit: settings.maxHeaderListBytes)
     }
     if kind == .request { lastRequestID = frame.pointee.hd.stream_id }
     if kind == .request, streamCount >= settings.maxConcurrentStreams || heldHeadBytes > limits.heldHeadBytesMax {
-      reader._withUnsafeGuaranteedRef { $0.refuse() }
+      reader { $0.refuse() }
       nghttp2_submit_rst_stream(
         raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), frame.pointee.hd.stream_id, HTTP2ErrorCode.refusedStream.rawValue)
       if let abuse = ledger.streamRefused(at: now.nanoseconds) { return stop(abuse) }
@@ -78,11 +78,9 @@ extension HTTP2Session {
   func field(
     _ frame: UnsafePointer<nghttp2_frame>, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
   ) -> Int32 {
-    guard let reader else { return HTTP2Library.callbackFailure }
-    let isSound = reader._withUnsafeGuaranteedRef { $0.add(name: name, value: value) }
-    if isSound {
-      return reader._withUnsafeGuaranteedRef { $0.listBytes } <= sectionBytesMax ? 0 : stop(.headerBomb)
-    }
+    let listBytes = reader { $0.add(name: name, value: value) ? $0.listBytes : -1 }
+    guard let listBytes else { return HTTP2Library.callbackFailure }
+    if listBytes >= 0 { return listBytes <= sectionBytesMax ? 0 : stop(.headerBomb) }
     malformed(frame.pointee.hd.stream_id)
     endSection()
     return HTTP2Library.temporalFailure
@@ -120,13 +118,15 @@ extension HTTP2Session {
       let payload = withUnsafeBytes(of: frame.pointee.ping.opaque_data) {
         UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self))
       }
-      if payload == HTTP2Session.estimatePing { estimate.acked(at: now) } else { delegate.pingAcked(payload) }
+      if payload == HTTP2Session.estimatePing { estimate.acked(at: now) } else { tell { $0.pingAcked(payload) } }
     case HTTP2Frame.goaway:
       goawayReceived = true
       let goaway = frame.pointee.goaway
-      delegate.goaway(
-        lastStreamID: goaway.last_stream_id, code: HTTP2ErrorCode(rawValue: goaway.error_code),
-        debug: UnsafeRawBufferPointer(start: goaway.opaque_data, count: goaway.opaque_data_len))
+      tell {
+        $0.goaway(
+          lastStreamID: goaway.last_stream_id, code: HTTP2ErrorCode(rawValue: goaway.error_code),
+          debug: UnsafeRawBufferPointer(start: goaway.opaque_data, count: goaway.opaque_data_len))
+      }
     default: break
     }
     return fault == nil ? 0 : HTTP2Library.callbackFailure
@@ -138,19 +138,18 @@ extension HTTP2Session {
       nghttp2_session_get_remote_settings(raw, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
     peerTakesExtendedConnect =
       nghttp2_session_get_remote_settings(raw, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1
-    delegate.settingsReceived()
+    tell { $0.settingsReceived() }
   }
 
   private func remoteEnds(_ stream: HTTP2Stream) {
     if stream.remoteEnded || stream.isReset { return }
     stream.remoteEnded = true
-    delegate.ended(stream)
+    tell { $0.ended(stream) }
   }
 
   /// A header section is complete and its fields make sense together.
   private func sectionEnds(_ id: Int32, endStream: Bool) {
-    guard let reader else { return }
-    reader._withUnsafeGuaranteedRef { if $0.streamID == id { sectionEnds($0, id, endStream: endStream) } }
+    reader { if $0.streamID == id { sectionEnds($0, id, endStream: endStream) } }
     endSection()
   }
 
@@ -167,23 +166,27 @@ extension HTTP2Session {
       if stream.isReset { return }
       if reader.isTooLarge {
         stream.remoteEnded = stream.remoteEnded || endStream
-        return delegate.headersTooLarge(stream, endStream: endStream)
+        return tell { $0.headersTooLarge(stream, endStream: endStream) }
       }
       if reader.kind == .trailers {
-        delegate.trailers(stream, text: reader.text.readable)
+        tell { $0.trailers(stream, text: reader.text.readable) }
         if endStream { remoteEnds(stream) }
       } else if reader.status < 200 {
-        delegate.informational(stream, text: reader.text.readable)
+        tell { $0.informational(stream, text: reader.text.readable) }
       } else {
         stream.responded = true
         stream.remoteEnded = endStream
-        delegate.responseHead(stream, text: reader.text.readable, endStream: endStream)
+        tell { $0.responseHead(stream, text: reader.text.readable, endStream: endStream) }
       }
     }
   }
 
   private func requestComes(_ reader: HTTP2HeadReader, _ id: Int32, endStream: Bool) {
-    let stream = delegate.newStream()
+    let stream = tell { $0.newStream() }
+    stream { requestComes(reader, $0, id, endStream: endStream) }
+  }
+
+  private func requestComes(_ reader: HTTP2HeadReader, _ stream: HTTP2Stream, _ id: Int32, endStream: Bool) {
     attach(stream, id: id)
     nghttp2_session_set_stream_user_data(raw, id, Unmanaged.passUnretained(stream).toOpaque())
     stream.remoteEnded = endStream
@@ -191,11 +194,11 @@ extension HTTP2Session {
     stream.schemeIsHTTPS = reader.schemeIsHTTPS
     if reader.isTooLarge {
       stream.refusedIsHead = reader.isHead
-      delegate.headersTooLarge(stream, endStream: endStream)
+      tell { $0.headersTooLarge(stream, endStream: endStream) }
     } else {
       stream.heldHeadBytes = reader.listBytes
       heldHeadBytes &+= reader.listBytes
-      delegate.requestHead(stream, text: reader.text.readable, endStream: endStream)
+      tell { $0.requestHead(stream, text: reader.text.readable, endStream: endStream) }
     }
   }
 
@@ -210,7 +213,7 @@ extension HTTP2Session {
         return
       }
       received(bytes.count, for: stream)
-      delegate.data(stream, bytes)
+      tell { $0.data(stream, bytes) }
     }
     return 0
   }
@@ -249,7 +252,7 @@ extension HTTP2Session {
           nghttp2_submit_trailer(raw, stream.id, writer.fields, writer.count)
           stream.trailers = nil
           text.removeAll()
-          delegate.giveBack(text)
+          giveBack(text)
         }
       } else if count == 0 {
         stream.isDeferred = true
@@ -278,17 +281,17 @@ extension HTTP2Session {
         framed = nil
         precondition(count <= stream.queuedBytes, "the bytes of a DATA frame are gone")
         output.append(head)
-        guard count > 0, let queue = stream.queue else { return 0 }
-        output.append(UnsafeRawBufferPointer(rebasing: queue.readable[0..<count]))
-        queue.consume(count)
-        stream.progressAt = now.nanoseconds
-        if queue.isEmpty {
-          stream.queue = nil
-          delegate.giveBack(queue)
+        if count == 0 { return 0 }
+        let isEmpty = Unretained(stream.queue) { queue in
+          output.append(UnsafeRawBufferPointer(rebasing: queue.readable[0..<count]))
+          queue.consume(count)
+          return queue.isEmpty
         }
+        stream.progressAt = now.nanoseconds
+        if isEmpty == true { giveBackQueue(of: stream) }
         if stream.owesDrained, stream.queuedBytes <= lowWaterBytes {
           stream.owesDrained = false
-          delegate.outputDrained(stream)
+          tell { $0.outputDrained(stream) }
         }
         return 0
       }

@@ -32,7 +32,8 @@ extension HTTP2Session {
       return isFull ? .noSlot : .goingAway
     }
     if extended && !peerTakesExtendedConnect { return .badHead }
-    if !writer.request(text, isHTTPS: isHTTPS, extended: extended) { return .badHead }
+    let isFirst = nghttp2_session_get_next_stream_id(raw) == 1
+    if !writer.request(text, isHTTPS: isHTTPS, extended: extended, isFirst: isFirst) { return .badHead }
     let pointer = Unmanaged.passUnretained(stream).toOpaque()
     var provider = HTTP2Library.provider(pointer)
     let id =
@@ -77,7 +78,7 @@ extension HTTP2Session {
     if stream.isClosed || stream.isReset || bytes.isEmpty { return }
     precondition(!stream.localEnded && (role == .client || stream.responded), "body bytes out of turn")
     if stream.queue == nil {
-      stream.queue = delegate.takeBuffer()
+      stream.queue = tell { $0.takeBuffer() }
       stream.progressAt = now.nanoseconds
     }
     Unretained(stream.queue) { $0.append(bytes) }
@@ -92,18 +93,18 @@ extension HTTP2Session {
     if stream.isClosed || stream.isReset || stream.localEnded { return true }
     precondition(role == .client || stream.responded, "the end before the head")
     if let trailers, trailers.count > 0 {
-      let text = delegate.takeBuffer()
+      let text = tell { $0.takeBuffer() }
       text.append(trailers)
       text.append("\r\n")
       if !writer.trailers(text.readable) {
         text.removeAll()
-        delegate.giveBack(text)
+        giveBack(text)
         reset(stream, code: .internalError)
         return false
       }
       if writer.count == 0 {
         text.removeAll()
-        delegate.giveBack(text)
+        giveBack(text)
       } else {
         stream.trailers = text
       }

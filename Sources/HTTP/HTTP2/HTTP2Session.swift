@@ -13,16 +13,20 @@ public final class HTTP2Session {
   public let settings: HTTP2Settings
   public let limits: HTTP2Limits
   /// Set before the first call, and kept alive by whoever calls.
-  public unowned(unsafe) var delegate: (any HTTP2Delegate)!
+  public var delegate: HTTP2Delegate? {
+    get { delegateLink?.takeUnretainedValue() }
+    set { delegateLink = newValue.map { .passUnretained($0) } }
+  }
+  private var delegateLink: Unmanaged<HTTP2Delegate>?
 
   /// libnghttp2's session; valid until `deinit`.
   let raw: OpaquePointer
   private let workshop: HTTP2Workshop
-  /// Of the field section that is coming in; owned.
-  private(set) var reader: Unmanaged<HTTP2HeadReader>?
+  /// Of the field section that is coming in.
+  private(set) var reader: Unretained<HTTP2HeadReader> = nil
   /// A field section that decodes to more ends the connection.
   let sectionBytesMax: Int
-  var writer: HTTP2HeadWriter { workshop.writer }
+  let writer: HTTP2HeadWriter
 
   /// Where frames are being written, during `takeOutput`; nil otherwise.
   var output: Unmanaged<ByteBuffer>?
@@ -86,9 +90,10 @@ public final class HTTP2Session {
 
   public init(
     role: HTTP2Role, settings: HTTP2Settings = HTTP2Settings(), limits: HTTP2Limits = HTTP2Limits(),
-    workshop: HTTP2Workshop = HTTP2Workshop(), delegate: (any HTTP2Delegate)? = nil
+    workshop: HTTP2Workshop = HTTP2Workshop(), delegate: HTTP2Delegate? = nil
   ) {
     self.workshop = workshop
+    writer = workshop.writer
     self.role = role
     self.settings = settings
     self.limits = limits
@@ -96,7 +101,7 @@ public final class HTTP2Session {
     sectionBytesMax = settings.maxHeaderListBytes * limits.headerBombFactor
     announcesStreams = role == .server
     scan = HTTP2FrameScan(preface: role == .server ? HTTP2Preface.length : 0)
-    self.delegate = delegate
+    delegateLink = delegate.map { .passUnretained($0) }
     connectionWindow = max(65_535, settings.connectionWindowBytes)
     estimate = HTTP2WindowEstimate(
       window: settings.initialStreamWindowBytes, windowMax: settings.streamWindowBytesMax)
@@ -116,8 +121,14 @@ public final class HTTP2Session {
 
   deinit {
     precondition(firstStream == nil, "an HTTP/2 session went with open streams: abandon was not called")
-    reader?.release()
+    reader { workshop.giveBack($0) }
     nghttp2_session_del(raw)
+  }
+
+  /// Calls the delegate, and counts no reference for it.
+  @inline(__always)
+  func tell<R>(_ call: (HTTP2Delegate) -> R) -> R {
+    delegateLink.unsafelyUnwrapped._withUnsafeGuaranteedRef(call)
   }
 
   private func submitSettings() {
@@ -264,29 +275,28 @@ public final class HTTP2Session {
 // Field sections.
 extension HTTP2Session {
   /// The reader for a section that begins.
-  func beginSection() -> Unmanaged<HTTP2HeadReader> {
+  func beginSection() -> Unretained<HTTP2HeadReader> {
     // One that libnghttp2 gave up in the middle may be left.
-    if let reader { return reader }
-    let link = Unmanaged.passRetained(workshop.takeReader())
-    reader = link
-    return link
+    if reader == nil { reader = workshop.takeReader() }
+    return reader
   }
 
   func endSection() {
-    guard let link = reader else { return }
+    let finished = reader
     reader = nil
-    let finished = link.takeRetainedValue()
-    finished.end()
-    workshop.giveBack(finished)
+    finished {
+      $0.end()
+      workshop.giveBack($0)
+    }
   }
 }
 
 // Streams.
 extension HTTP2Session {
-  /// Takes `stream` into the list of open ones and holds on to it.
+  /// Takes `stream` into the list of open ones.
   func attach(_ stream: HTTP2Stream, id: Int32) {
     stream.attach(to: self, id: id)
-    let link = Unmanaged.passRetained(stream)
+    let link = Unmanaged.passUnretained(stream)
     stream.next = firstStream
     stream.previous = nil
     firstStream?._withUnsafeGuaranteedRef { $0.previous = link }
@@ -296,7 +306,6 @@ extension HTTP2Session {
 
   /// Lets `stream` go, as the last thing that happens to it.
   func close(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
-    let link = Unmanaged.passUnretained(stream)
     if let previous = stream.previous {
       previous._withUnsafeGuaranteedRef { $0.next = stream.next }
     } else {
@@ -313,8 +322,7 @@ extension HTTP2Session {
     headUsed(stream)
     stream.link = nil
     returnWithheldCredit()
-    delegate.closed(stream, code: code)
-    link.release()
+    tell { $0.closed(stream, code: code) }
   }
 
   /// The owner needs the stream's request head no more: what it counted for is free again.
@@ -353,16 +361,22 @@ extension HTTP2Session {
 
   /// Gives back what waits to be sent.
   func dropOutput(_ stream: HTTP2Stream) {
-    if let queue = stream.queue {
-      stream.queue = nil
-      queue.removeAll()
-      delegate.giveBack(queue)
-    }
-    if let trailers = stream.trailers {
+    if stream.queue != nil { giveBackQueue(of: stream) }
+    if stream.trailers != nil, let trailers = stream.trailers {
       stream.trailers = nil
       trailers.removeAll()
-      delegate.giveBack(trailers)
+      giveBack(trailers)
     }
+  }
+
+  @inline(__always)
+  func giveBack(_ buffer: __owned ByteBuffer) {
+    delegateLink.unsafelyUnwrapped._withUnsafeGuaranteedRef { $0.giveBack(buffer) }
+  }
+
+  func giveBackQueue(of stream: HTTP2Stream) {
+    Unretained(stream.queue) { $0.removeAll() }
+    if let queue = stream.queue.take() { giveBack(queue) }
   }
 
   /// The open stream `id` as far as the owner knows it.

@@ -2,7 +2,7 @@ import MeshBase
 
 /// One exchange on an HTTP/2 connection; the owner of the session subclasses it and keeps its own state there.
 ///
-/// The session holds on to a stream from its head until the delegate's `closed`, and never touches it after. Then the
+/// Its owner keeps it alive from its head until the delegate's `closed`; the session never touches it after. Then the
 /// object may serve another stream, of any session. Calls on a closed stream do nothing. Confined to one worker.
 open class HTTP2Stream {
   /// Odd: opened by the client. 0 before the first use; kept after the close.

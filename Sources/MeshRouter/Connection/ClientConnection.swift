@@ -22,7 +22,7 @@ final class ClientConnection: StreamChannel {
   let pool: EndpointPool
   let stats: ClientStats
   private var state = State.connecting
-  private var exchange: Exchange?
+  private var exchange: Unretained<Exchange> = nil
   /// A partial response head; pooled.
   private var inbox: ByteBuffer?
   private var timer = TimerID.none
@@ -57,7 +57,7 @@ final class ClientConnection: StreamChannel {
 
   /// `exchange` `nil`: for the pool, which hands the connection on to HTTP/2.
   func connect(for exchange: Exchange?) {
-    self.exchange = exchange
+    self.exchange = Unretained(exchange)
     exchange?.connecting = self
     isForPool = exchange == nil
     let limit = UInt64(pool.client.configuration.connectTimeoutMilliseconds)
@@ -67,7 +67,7 @@ final class ClientConnection: StreamChannel {
   /// Takes a pooled connection into use.
   @inline(__always)
   func begin(_ exchange: Exchange) {
-    self.exchange = exchange
+    self.exchange = Unretained(exchange)
     isReused = true
     state = .head
   }
@@ -125,13 +125,13 @@ final class ClientConnection: StreamChannel {
     stats.connected(microseconds: loop.now.nanoseconds(since: openedAt) / 1_000)
     if tls?.application == .h2 || (tls == nil && isForPool) { return becomeHTTP2() }
     if isForPool { return spokeHTTP1() }
-    guard let exchange else {
+    if exchange == nil {
       state = .idle
       idleSince = loop.now
       return pool.giveBack(self)
     }
     state = .head
-    exchange.connected(self, reused: false)
+    exchange { $0.connected(self, reused: false) }
   }
 
   /// Another object goes on with the socket; the exchange gets one of its streams.
@@ -139,7 +139,7 @@ final class ClientConnection: StreamChannel {
     let waiting = exchange
     exchange = nil
     state = .closed
-    pool.streams.connected(detachDescriptor(), tls: tls, for: waiting)
+    pool.streams.connected(detachDescriptor(), tls: tls, for: waiting.retained)
   }
 
   /// Streams were wanted, and the endpoint agreed to HTTP/1 only.
@@ -158,7 +158,7 @@ final class ClientConnection: StreamChannel {
     if isForPool {
       pool.streams.connectFailed(reason, detail: detail)
     } else {
-      waiting?.connectFailed(reason, detail: detail)
+      waiting { $0.connectFailed(reason, detail: detail) }
     }
   }
 
@@ -212,13 +212,13 @@ final class ClientConnection: StreamChannel {
       close()
     case .body(let reader) where reader.endsWithClose && error == 0 && tls?.wasTruncated != true:
       state = .responseEnded
-      exchange?.responseEnded(canReuse: false)
+      exchange { $0.responseEnded(canReuse: false) }
     case .tunnel where error == 0:
-      exchange?.tunnelEndedByBackend()
+      exchange { $0.tunnelEndedByBackend() }
     case .responseEnded:
       break
     default:
-      exchange?.backendLost(amidResponse: inbox != nil || informationalCount > 0)
+      exchange { $0.backendLost(amidResponse: inbox != nil || informationalCount > 0) }
     }
   }
 
@@ -233,27 +233,29 @@ final class ClientConnection: StreamChannel {
         pool.idleConnectionEnded(self)
         return close()
       case .head:
-        guard let exchange else { return }
-        switch worker.responseHead.parse(rest, requestMethod: exchange.method, limits: pool.client.router.limits) {
+        guard let method = exchange({ $0.method }) else { return }
+        switch worker.responseHead.parse(rest, requestMethod: method, limits: pool.client.router.limits) {
         case .needMore:
           break steps
         case .failed(let error):
-          return exchange.badResponse("The response is malformed: \(error)")
+          return exchange { $0.badResponse("The response is malformed: \(error)") }
         case .complete:
           let head = UnsafeRawBufferPointer(rebasing: rest[..<worker.responseHead.length])
           offset += head.count
-          guard headReceived(head, exchange) else { return }
+          guard exchange({ headReceived(head, $0) }) == true else { return }
         }
       case .body(var reader):
-        guard let exchange else { return }
         // Taken out, so that the decoder is changed in place and not copied.
         state = .responseEnded
-        let used = relay(&reader, rest, exchange)
-        guard self.exchange === exchange else { return }
+        let used = exchange { exchange in
+          let used = relay(&reader, rest, exchange)
+          return self.exchange.leads(to: exchange) ? used : nil
+        }
+        guard let used, let used else { return }
         offset += used
         state = .body(reader)
       case .tunnel:
-        exchange?.tunnelFromBackend(rest)
+        exchange { $0.tunnelFromBackend(rest) }
         offset = bytes.count
       case .responseEnded, .closed:
         return
@@ -262,7 +264,7 @@ final class ClientConnection: StreamChannel {
         return responseComplete(leftOver: bytes.count - offset, in: source)
       }
     }
-    exchange?.flushResponse()
+    exchange { $0.flushResponse() }
     keep(bytes, from: offset, in: source)
   }
 
@@ -270,7 +272,7 @@ final class ClientConnection: StreamChannel {
   private func responseComplete(leftOver: Int, in source: ByteBuffer?) {
     state = .responseEnded
     dropInbox()
-    exchange?.responseEnded(canReuse: leftOver == 0 && backendKeepsAlive && !sawPeerClosed)
+    exchange { $0.responseEnded(canReuse: leftOver == 0 && backendKeepsAlive && !sawPeerClosed) }
   }
 
   /// Keeps an unfinished head for the next read; gives the buffer back when nothing is left.
@@ -306,7 +308,7 @@ final class ClientConnection: StreamChannel {
         return false
       }
       exchange.informational(head)
-      return self.exchange === exchange
+      return self.exchange.leads(to: exchange)
     }
     informationalCount = 0
     backendKeepsAlive = worker.responseHead.keepAlive
@@ -317,7 +319,7 @@ final class ClientConnection: StreamChannel {
     }
     let reader = BodyReader(worker.responseHead.framing, limits: pool.client.router.limits)
     exchange.responseBegan(head)
-    guard self.exchange === exchange else { return false }
+    guard self.exchange.leads(to: exchange) else { return false }
     state = .body(reader)
     return true
   }
@@ -344,7 +346,7 @@ final class ClientConnection: StreamChannel {
         case .data(let range):
           exchange.responseBody(UnsafeRawBufferPointer(rebasing: bytes[range]))
           // The caller may be gone over this write, and the exchange with it.
-          guard self.exchange === exchange else { return offset }
+          guard self.exchange.leads(to: exchange) else { return offset }
         case .needMore:
           reader = .chunked(decoder)
           return offset
@@ -361,7 +363,7 @@ final class ClientConnection: StreamChannel {
 
   // MARK: The request's way out
 
-  override func outputDrained() { exchange?.requestOutputDrained() }
+  override func outputDrained() { exchange { $0.requestOutputDrained() } }
 
   override func outputBroke() {
     // The backend may have answered before it closed; the answer, or the end of the stream, is found by reading.

@@ -20,7 +20,7 @@ final class EndpointPool {
 
   enum Lease {
     case ready(ClientConnection)
-    case stream(ClientStream)
+    case stream(Unretained<ClientStream>)
     /// The exchange hears from the connection when it is made, or from the pool when one comes free.
     case waiting
     case overload
@@ -45,7 +45,10 @@ final class EndpointPool {
 
   /// The same where the endpoint speaks HTTP/2, or may do so.
   func leaseStream(for exchange: Exchange, fresh: Bool) -> Lease {
-    streams.isKnown || client.followsCaller ? streams.lease(for: exchange) : lease(for: exchange, fresh: fresh)
+    if streamPool == nil { _ = streams }
+    let lease = Unretained(streamPool) { $0.isKnown || client.followsCaller ? $0.lease(for: exchange) : nil }
+    if let lease, let lease { return lease }
+    return self.lease(for: exchange, fresh: fresh)
   }
 
   var streams: StreamPool {

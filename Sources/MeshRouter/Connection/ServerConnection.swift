@@ -90,7 +90,7 @@ final class ServerConnection: CallerChannel {
   }
 
   private var input = Input.head
-  private(set) var exchange: Exchange?
+  private(set) var exchange: Unretained<Exchange> = nil
   /// Received and not used yet; pooled.
   private var inbox: ByteBuffer?
   private var timer = TimerID.none
@@ -213,10 +213,12 @@ final class ServerConnection: CallerChannel {
     case .lingering: true
     // A caller that does not read its responses gets no further requests served.
     case .head: !isBlocked
-    case .body, .tunnel: exchange?.takesRequestBytes ?? false
+    case .body, .tunnel: exchangeTakesBytes
     case .handshake, .waiting, .closed: false
     }
   }
+
+  private var exchangeTakesBytes: Bool { exchange { $0.takesRequestBytes } ?? false }
 
   /// Goes on with what is at hand: first the inbox, then the kernel.
   func resumeInput() {
@@ -286,7 +288,7 @@ final class ServerConnection: CallerChannel {
       // Half closed: the caller may still read its response.
       break
     case .tunnel:
-      if error == 0 { exchange?.tunnelEndedByCaller() } else { callerGone() }
+      if error == 0 { exchange { $0.tunnelEndedByCaller() } } else { callerGone() }
     }
   }
 
@@ -324,11 +326,11 @@ final class ServerConnection: CallerChannel {
           beginExchange(head)
         }
       case .body:
-        guard let exchange, exchange.takesRequestBytes else { break steps }
-        offset += exchange.relayRequest(rest)
+        guard exchangeTakesBytes else { break steps }
+        offset += exchange { $0.relayRequest(rest) } ?? 0
       case .tunnel:
-        guard let exchange, exchange.takesRequestBytes else { break steps }
-        exchange.tunnelFromCaller(rest)
+        guard exchangeTakesBytes else { break steps }
+        exchange { $0.tunnelFromCaller(rest) }
         offset = bytes.count
       case .lingering(let left):
         let dropped = bytes.count - offset
@@ -341,7 +343,7 @@ final class ServerConnection: CallerChannel {
     }
     isProcessing = false
     guard isOpen else { return }
-    if let exchange { exchange.flushRequest() }
+    exchange { $0.flushRequest() }
     guard isOpen else { return }
     if let source {
       // Unless it was given back meanwhile, because the connection ends.
@@ -421,10 +423,9 @@ final class ServerConnection: CallerChannel {
       loop.cancel(timer)
       armLazily()
     }
-    let exchange = worker.takeExchange()
-    self.exchange = exchange
+    exchange = worker.takeExchange()
     input = worker.requestHead.framing == .none ? .waiting : .body
-    exchange.begin(self, head)
+    exchange { $0.begin(self, head) }
   }
 
   /// The request's last byte was taken.
@@ -467,8 +468,8 @@ final class ServerConnection: CallerChannel {
   override func outputDrained() {
     if case .lingering = input {
       if sawPeerClosed && !mayHaveUnread { closeNow() } else { armLinger(milliseconds: Self.lingerMilliseconds) }
-    } else if let exchange {
-      exchange.responseOutputDrained()
+    } else if exchange != nil {
+      exchange { $0.responseOutputDrained() }
     } else if hasMoreAtHand {
       loop.deferToEndOfTurn(self)
     }
@@ -562,7 +563,7 @@ final class ServerConnection: CallerChannel {
     let left = exchange
     exchange = nil
     closeNow()
-    left?.callerGone()
+    left { $0.callerGone() }
   }
 
   func closeNow() {
@@ -594,11 +595,9 @@ final class ServerConnection: CallerChannel {
 
   /// The drain's time is over.
   override func forceClose() {
-    if let exchange {
-      self.exchange = nil
+    if exchange != nil {
       Socket.resetOnClose(descriptor)
-      closeNow()
-      exchange.callerGone()
+      callerGone()
     } else {
       closeNow()
     }
@@ -623,7 +622,7 @@ final class ServerConnection: CallerChannel {
       left = min(left, allowed - age)
       return false
     }
-    if let exchange {
+    if let exchange = exchange.retained {
       if isOver(server.router.configuration.streamIdleTimeoutMilliseconds, since: max(lastMoved, exchange.lastMoved)) {
         exchange.timedOut(isBlocked ? .relayTooSlowReader : .relayIdleTimeout)
       }

@@ -8,12 +8,12 @@ extension Exchange {
 
   @inline(__always) var hasCaller: Bool { server != nil || stream != nil }
 
-  var caller: CallerChannel? { server ?? stream?.connection { $0 } }
+  var caller: CallerChannel? { server ?? stream { $0.connection.retained } ?? nil }
 
   /// The caller does not take more for now.
   @inline(__always)
   var callerIsBlocked: Bool {
-    if server == nil { return Unretained(stream) { $0.isBlocked } ?? false }
+    if server == nil { return stream { $0.isBlocked } ?? false }
     return Unretained(server) { $0.isBlocked } ?? false
   }
 
@@ -23,7 +23,7 @@ extension Exchange {
 
   /// The backend takes request bytes.
   func resumeCaller() {
-    if let server { server.resumeInput() } else { stream?.resumeInput() }
+    if let server { server.resumeInput() } else { stream { $0.resumeInput() } }
   }
 
   // MARK: The backend
@@ -38,16 +38,16 @@ extension Exchange {
   /// The backend does not take more for now.
   @inline(__always)
   var backendIsBlocked: Bool {
-    if connection == nil { return Unretained(backendStream) { $0.isBlocked } ?? true }
+    if connection == nil { return backendStream { $0.isBlocked } ?? true }
     return Unretained(connection) { $0.isBlocked } ?? true
   }
 
   func pauseBackend() {
-    if let connection { connection.pause() } else { backendStream?.pause() }
+    if let connection { connection.pause() } else { backendStream { $0.pause() } }
   }
 
   func resumeBackend() {
-    if let connection { connection.resume() } else { backendStream?.resume() }
+    if let connection { connection.resume() } else { backendStream { $0.resume() } }
   }
 
   /// Lets go of the backend without a further use for what connects to it.
@@ -56,10 +56,9 @@ extension Exchange {
       self.connection = nil
       connection.abandon()
     }
-    if let backendStream {
-      self.backendStream = nil
-      backendStream.release()
-    }
+    let stream = backendStream
+    backendStream = nil
+    stream { $0.release() }
   }
 
   // MARK: Request bytes of an HTTP/2 caller
@@ -82,7 +81,7 @@ extension Exchange {
     guard !requestIsComplete else { return }
     lastMoved = now
     takeWholeRequest()
-    if let backendStream { return backendStream.end(trailers: trailers) }
+    if backendStream != nil { return backendStream { $0.end(trailers: trailers) } }
     guard case .chunked = requestBody else { return flushRequest() }
     let out = worker.requestScratch
     out.removeAll()
@@ -108,7 +107,7 @@ extension Exchange {
   func refused(_ refusal: HTTP2Refusal) {
     switch refusal {
     case .noSlot, .goingAway: perform(machine.handle(.refused(connectionIsLeaving: true)))
-    case .badHead where upgradeWanted && backendStream?.connection { $0.takesTunnels } == false:
+    case .badHead where upgradeWanted && (backendStream { $0.connection { $0.takesTunnels } } ?? nil) == false:
       guard client({ $0.protocol }) == .auto, !avoidsStreams else {
         failureDetail = "client.protocol: auto would make a connection of HTTP/1 for it."
         return perform(machine.handle(.failed(.connectNoTunnel)))

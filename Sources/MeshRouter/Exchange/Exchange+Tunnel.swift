@@ -24,16 +24,16 @@ extension Exchange {
       return false
     }
     openTunnel(head, upgradeTo: head[protocols])
-    stream?.resumeInput()
+    stream { $0.resumeInput() }
     return true
   }
 
   /// A 2xx to an extended CONNECT.
   func extendedConnectAccepted(_ head: UnsafeRawBufferPointer) {
-    backendStream?.tunnelOpened()
+    backendStream { $0.tunnelOpened() }
     upgradeProtocol.withUnsafeBytes { openTunnel(head, upgradeTo: $0) }
     flushResponse()
-    stream?.resumeInput()
+    stream { $0.resumeInput() }
   }
 
   private func openTunnel(_ head: UnsafeRawBufferPointer, upgradeTo protocols: UnsafeRawBufferPointer) {
@@ -72,21 +72,21 @@ extension Exchange {
     connection.enterTunnel()
     enterTunnel(out)
     flushResponse()
-    stream?.resumeInput()
+    stream { $0.resumeInput() }
   }
 
   /// The head of the answer is in `out`.
   private func enterTunnel(_ out: ByteBuffer) {
     _ = machine.handle(.tunnelOpened)
     isTunnel = true
-    worker.loop.cancel(attemptTimer)
-    worker.loop.cancel(totalTimer)
+    disarm(&attemptTimer)
+    disarm(&totalTimer)
     responseKeepsAlive = false
-    if let stream {
+    if stream != nil {
       responseEncoding = .frames
-      stream.respond(out.readable, end: false)
+      stream { $0.respond(out.readable, end: false) }
       out.removeAll()
-      stream.tunnelOpened()
+      stream { $0.tunnelOpened() }
     } else if let server {
       responseEncoding = .raw
       server.tunnelOpened()
@@ -96,7 +96,7 @@ extension Exchange {
 
   func tunnelFromCaller(_ bytes: UnsafeRawBufferPointer) {
     lastMoved = now
-    if let backendStream { return backendStream.send(bytes) }
+    if backendStream != nil { return backendStream { $0.send(bytes) } }
     client { $0.stats.sent(bytes: bytes.count) }
     connection?.write(bytes)
   }
@@ -107,14 +107,14 @@ extension Exchange {
   func tunnelEndedByCaller() {
     callerFinished = true
     connection?.finishOutput()
-    backendStream?.end()
+    backendStream { $0.end() }
     endTunnelIfDone()
   }
 
   func tunnelEndedByBackend() {
     backendFinished = true
     server?.finishOutput()
-    stream?.end()
+    stream { $0.end() }
     endTunnelIfDone()
   }
 

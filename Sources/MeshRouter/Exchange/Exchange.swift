@@ -15,16 +15,17 @@ final class Exchange: TimerOwner {
   /// The caller's connection, if it speaks HTTP/1.
   var server: ServerConnection?
   /// The caller's stream, if it speaks HTTP/2.
-  var stream: ServerStream?
+  var stream: Unretained<ServerStream> = nil
   /// What is configured for the server that the caller came to; of the worker's.
-  private(set) var settings = Unretained<ServerRuntime>(nil)
+  private(set) var settings: Unretained<ServerRuntime> = nil
   /// Of the settings: the caller's `l5d-*` fields are left out.
   private var isClearing = false
   /// Not evicted while it counts this exchange among those in flight.
-  private var entry = Unretained<BindEntry>(nil)
+  private var entry: Unretained<BindEntry> = nil
+  /// The entry's; a change of the entry may end it, so it is held.
   private var branch: BindEntry.Branch?
   /// The branch's.
-  private(set) var client = Unretained<Client>(nil)
+  private(set) var client: Unretained<Client> = nil
   private var slot = 0
   private var tried = SlotSet()
   /// For ring balancers; 0 otherwise.
@@ -32,7 +33,7 @@ final class Exchange: TimerOwner {
   /// The backend's connection, if it speaks HTTP/1.
   var connection: ClientConnection?
   /// The backend's stream, if it speaks HTTP/2.
-  var backendStream: ClientStream?
+  var backendStream: Unretained<ClientStream> = nil
   /// Set by a connection that is being made for this exchange.
   var connecting: ClientConnection?
   private var waitingPool: EndpointPool?
@@ -93,6 +94,14 @@ final class Exchange: TimerOwner {
 
   var now: MonotonicInstant { worker.loop.now }
 
+  /// Most exchanges have none of the timers, and a call of the loop costs more than this look.
+  @inline(__always)
+  func disarm(_ timer: inout TimerID) {
+    if timer == .none { return }
+    worker.loop.cancel(timer)
+    timer = .none
+  }
+
   // MARK: Begin
 
   /// Takes the request that is parsed in `worker.requestHead`; `head` are its bytes.
@@ -104,7 +113,7 @@ final class Exchange: TimerOwner {
 
   /// The same for a request that came over HTTP/2; `head` has the form of HTTP/1.
   func begin(_ stream: ServerStream, _ settings: ServerRuntime, _ head: UnsafeRawBufferPointer) {
-    self.stream = stream
+    self.stream = Unretained(stream)
     isGRPC = Self.isGRPC(&worker.requestHead, head)
     grpcStatus = nil
     begin(settings, head)
@@ -222,7 +231,7 @@ final class Exchange: TimerOwner {
 
   /// The control thread has answered for a name that this exchange waited for.
   func bindAnswered() {
-    worker.loop.cancel(bindTimer)
+    disarm(&bindTimer)
     worker.stats.stage(.bind, nanoseconds: now.nanoseconds(since: startedAt))
     entry { answered(by: $0) }
   }
@@ -295,10 +304,10 @@ final class Exchange: TimerOwner {
     waitingPool = pool
   }
 
-  func connected(_ stream: ClientStream, reused: Bool) {
+  func connected(_ stream: Unretained<ClientStream>, reused: Bool) {
     backendStream = stream
     isConnected()
-    if logHead != nil { endpoint = stream.connection { $0.pool.address } }
+    if logHead != nil { endpoint = stream { $0.connection { $0.pool.address } } ?? nil }
     perform(machine.handle(.connected(reused: reused)))
   }
 
@@ -351,10 +360,10 @@ final class Exchange: TimerOwner {
     requestHead.append("\r\n")
     headIsPending = backendStream == nil
     if let limit = attemptTimeout {
-      worker.loop.cancel(attemptTimer)
+      disarm(&attemptTimer)
       attemptTimer = worker.loop.schedule(self, tag: Self.attemptTag, at: now.advanced(byMilliseconds: limit))
     }
-    let refusal = Unretained(backendStream) {
+    let refusal = backendStream {
       $0.request(requestHead.readable, end: requestIsComplete && !upgradeWanted, extended: upgradeWanted)
     }
     if let refusal, let refusal { return refused(refusal) }
@@ -395,7 +404,7 @@ final class Exchange: TimerOwner {
       requestBody = left == UInt64(count) ? .ended : .length(left - UInt64(count))
       if requestBody.hasEnded { takeWholeRequest() }
       writeRequest(part)
-      if requestIsComplete { backendStream?.end() }
+      if requestIsComplete { backendStream { $0.end() } }
       return count
     case .chunked(var decoder):
       requestBody = .ended
@@ -414,9 +423,9 @@ final class Exchange: TimerOwner {
           requestBody = .chunked(decoder)
         case .end:
           takeWholeRequest()
-          if let backendStream {
+          if backendStream != nil {
             writeRequest(out.readable)
-            backendStream.end(trailers: decoder.trailers?.readable)
+            backendStream { $0.end(trailers: decoder.trailers?.readable) }
             return offset
           }
           out.appendLastChunk(trailers: decoder.trailers?.readable)
@@ -433,7 +442,7 @@ final class Exchange: TimerOwner {
   }
 
   func writeRequest(_ part: UnsafeRawBufferPointer) {
-    if let backendStream { return backendStream.send(part) }
+    if backendStream != nil { return backendStream { $0.send(part) } }
     guard let connection else { return }
     if headIsPending {
       headIsPending = false
@@ -467,8 +476,8 @@ final class Exchange: TimerOwner {
     if isClearing { skip = skip.union(.l5d) }
     worker.responseHead.appendForwardable(head, skipping: skip, to: out)
     out.append("\r\n")
-    if let stream {
-      stream.inform(out.readable)
+    if stream != nil {
+      stream { $0.inform(out.readable) }
     } else {
       server?.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
     }
@@ -479,8 +488,8 @@ final class Exchange: TimerOwner {
   /// `isWhole`: over HTTP/2, nothing follows the head.
   func responseBegan(_ head: UnsafeRawBufferPointer, isWhole: Bool = false) {
     _ = machine.handle(.responseBegan)
-    worker.loop.cancel(attemptTimer)
-    worker.loop.cancel(totalTimer)
+    disarm(&attemptTimer)
+    disarm(&totalTimer)
     responseBeganAt = now
     if backendStream != nil { requestHead.removeAll() }  // it is where the response is written now
     status = worker.responseHead.status
@@ -548,7 +557,7 @@ final class Exchange: TimerOwner {
     out.append("\r\n")
     if stream != nil {
       if response.framing == .length(0) { responseEncoding = .none }
-      Unretained(stream) { $0.respond(out.readable, end: responseEncoding == .none) }
+      stream { $0.respond(out.readable, end: responseEncoding == .none) }
       out.removeAll()
     }
   }
@@ -561,7 +570,7 @@ final class Exchange: TimerOwner {
     let out = responseOut
     switch responseEncoding {
     case .none: return
-    case .frames: Unretained(stream) { $0.send(bytes) }
+    case .frames: stream { $0.send(bytes) }
     case .raw:
       if bytes.count <= Self.copyMax {
         out.append(bytes)
@@ -588,7 +597,7 @@ final class Exchange: TimerOwner {
     if isGRPC, let lines { grpcStatus = GRPCStatus(trailers: lines) }
     switch responseEncoding {
     case .chunked: responseOut.appendLastChunk(trailers: lines)
-    case .frames: stream?.end(trailers: lines)
+    case .frames: stream { $0.end(trailers: lines) }
     case .none, .raw: return
     }
     responseEncoding = .none
@@ -615,7 +624,7 @@ final class Exchange: TimerOwner {
   /// The whole response is in. `canReuse`: as far as the backend is concerned, the connection may serve another.
   func responseEnded(canReuse: Bool) {
     if responseEncoding == .chunked { responseOut.append("0\r\n\r\n") }
-    if responseEncoding == .frames { Unretained(stream) { $0.end() } }
+    if responseEncoding == .frames { stream { $0.end() } }
     flushResponse()
     guard hasCaller else { return }  // the caller's side broke over the last write
     backendMayBeReused = canReuse && requestIsComplete && !backendIsBlocked
@@ -682,7 +691,7 @@ final class Exchange: TimerOwner {
     let keepAlive = responseKeepsAlive && requestIsComplete
     let (server, stream) = (self.server, self.stream)
     reset()
-    if let stream { return stream.exchangeEnded() }
+    if stream != nil { return stream { $0.exchangeEnded() } }
     if isTunnel { server?.tunnelClosed() } else { server?.exchangeEnded(keepAlive: keepAlive) }
   }
 
@@ -721,16 +730,17 @@ final class Exchange: TimerOwner {
       reason: reason, status: status, router: settings { $0.router.label } ?? "", host: worker.hostName,
       name: entry { $0.path }, client: client { $0.name }, tried: attemptedAddresses,
       detail: failureDetail ?? explanation)
-    if let stream {
+    let stream = self.stream
+    if stream != nil {
       if isGRPC {
         status = 200
-        stream.answerCall(answer, retryable: reason.neverProcessed)
+        stream { $0.answerCall(answer, retryable: reason.neverProcessed) }
       } else {
-        stream.answer(answer, isHead: method == .head, retryable: reason.neverProcessed)
+        stream { $0.answer(answer, isHead: method == .head, retryable: reason.neverProcessed) }
       }
       concludeFailure(reason, status: status)
       reset()
-      return stream.exchangeEnded()
+      return stream { $0.exchangeEnded() }
     }
     guard let server else { return }
     let out = worker.scratch
@@ -761,11 +771,11 @@ final class Exchange: TimerOwner {
     out.append("\r\nVia: 1.1 meshrouter\r\n")
     if !responseKeepsAlive { out.append("Connection: close\r\n") }
     out.append("\r\n")
-    if let stream {
-      stream.respond(out.readable, end: body.isEmpty)
+    if stream != nil {
+      stream { $0.respond(out.readable, end: body.isEmpty) }
       out.removeAll()
-      body.withUnsafeBytes { stream.send($0) }
-      stream.end()
+      body.withUnsafeBytes { bytes in stream { $0.send(bytes) } }
+      stream { $0.end() }
     } else {
       body.withUnsafeBytes { out.append($0) }
     }
@@ -788,8 +798,10 @@ final class Exchange: TimerOwner {
     let code = resetCodeForCaller
     reset()
     server?.breakOff()
-    stream?.breakOff(code)
-    stream?.exchangeEnded()
+    stream {
+      $0.breakOff(code)
+      $0.exchangeEnded()
+    }
   }
 
   /// The caller closed or reset its connection, which is gone already.
@@ -836,19 +848,19 @@ final class Exchange: TimerOwner {
   }
 
   private func reset() {
-    worker.loop.cancel(bindTimer)
-    worker.loop.cancel(attemptTimer)
-    worker.loop.cancel(totalTimer)
+    disarm(&bindTimer)
+    disarm(&attemptTimer)
+    disarm(&totalTimer)
     if holdsRequestLimit {
       settings { $0.requestLimit?.leave() }
       holdsRequestLimit = false
     }
     entry { $0.inFlight -= 1 }
-    entry = Unretained(nil)
-    client = Unretained(nil)
+    entry = nil
+    client = nil
     branch = nil
     if server != nil { server = nil }
-    if stream != nil { stream = nil }
+    stream = nil
     if let logHead {
       worker.giveBack(logHead)
       self.logHead = nil

@@ -33,9 +33,9 @@ final class Worker {
   private var listeners: [Listener] = []
   private var connections: ContiguousArray<Unmanaged<CallerChannel>> = []
   private var freeBuffers: [ByteBuffer] = []
-  private var freeExchanges: [Exchange] = []
-  private var freeServerStreams: [ServerStream] = []
-  private var freeClientStreams: [ClientStream] = []
+  private var exchanges = ObjectPool<Exchange>()
+  private var serverStreams = ObjectPool<ServerStream>()
+  private var clientStreams = ObjectPool<ClientStream>()
   private let control: Mailbox<ControlMessage>
   private var dateLine: [UInt8] = []
   private var dateSecond: UInt64 = 0
@@ -45,9 +45,9 @@ final class Worker {
 
   static let receiveBytes = 65_536
   private static let freeBuffersMax = 256
-  /// Also bounds the streams that are kept, of either end. More are freed only between events: one that ends amid its
-  /// own method goes on to the end of it without being counted.
-  private static let freeExchangesMax = 1_024
+  /// Of exchanges, and of the streams of either end. More are freed between events only: one that ends amid its own
+  /// method goes on to the end of it.
+  private static let idleObjectsMax = 1_024
   /// A pooled buffer that has grown beyond this is not kept.
   private static let keptBufferBytesMax = 131_072
 
@@ -143,7 +143,7 @@ final class Worker {
     // Everything below holds the worker; without this a stopped one would never be freed.
     routers = []
     listeners = []
-    freeExchanges = []
+    trimPools(to: 0)
     loop.stop()
   }
 
@@ -151,17 +151,31 @@ final class Worker {
 
   func takeBuffer() -> ByteBuffer { freeBuffers.popLast() ?? ByteBuffer(minimumCapacity: 4_096) }
 
-  func giveBack(_ buffer: ByteBuffer) {
+  func giveBack(_ buffer: consuming ByteBuffer) {
     guard freeBuffers.count < Self.freeBuffersMax, buffer.capacity <= Self.keptBufferBytesMax else { return }
     buffer.removeAll()
     freeBuffers.append(buffer)
   }
 
   @inline(__always)
-  func takeExchange() -> Exchange { freeExchanges.popLast() ?? Exchange(worker: self) }
+  func takeExchange() -> Unretained<Exchange> { exchanges.take { Exchange(worker: self) } }
 
   @inline(__always)
-  func giveBack(_ exchange: Exchange) { freeExchanges.append(exchange) }
+  func giveBack(_ exchange: Exchange) { exchanges.giveBack(exchange) }
+
+  func takeServerStream() -> Unretained<ServerStream> { serverStreams.take { ServerStream() } }
+
+  func giveBack(_ stream: ServerStream) { serverStreams.giveBack(stream) }
+
+  func takeClientStream() -> Unretained<ClientStream> { clientStreams.take { ClientStream() } }
+
+  func giveBack(_ stream: ClientStream) { clientStreams.giveBack(stream) }
+
+  private func trimPools(to count: Int) {
+    exchanges.trim(to: count)
+    serverStreams.trim(to: count)
+    clientStreams.trim(to: count)
+  }
 
   // MARK: Abuse
 
@@ -171,14 +185,6 @@ final class Worker {
     abuseToldAt = loop.now
     tellControl(.abused(abuse, router: router, peer: peer, explanation: explanation))
   }
-
-  func takeServerStream() -> ServerStream { freeServerStreams.popLast() ?? ServerStream() }
-
-  func giveBack(_ stream: ServerStream) { freeServerStreams.append(stream) }
-
-  func takeClientStream() -> ClientStream { freeClientStreams.popLast() ?? ClientStream() }
-
-  func giveBack(_ stream: ClientStream) { freeClientStreams.append(stream) }
 
   // MARK: Time
 
@@ -207,13 +213,7 @@ final class Worker {
   fileprivate func housekeep(now: MonotonicInstant) {
     for router in routers { router.sweep(now: now) }
     parking.beginRound()
-    Self.trim(&freeExchanges)
-    Self.trim(&freeServerStreams)
-    Self.trim(&freeClientStreams)
-  }
-
-  private static func trim<Object>(_ pool: inout [Object]) {
-    if pool.count > freeExchangesMax { pool.removeLast(pool.count - freeExchangesMax) }
+    trimPools(to: Self.idleObjectsMax)
   }
 }
 

@@ -137,18 +137,16 @@ final class HTTP2Peer: @unchecked Sendable {
     init(_ peer: HTTP2Peer) { self.peer = peer }
     private func own(_ stream: HTTP2Stream) -> Stream { unsafeDowncast(stream, to: Stream.self) }
 
-    func takeBuffer() -> ByteBuffer { ByteBuffer() }
-    func giveBack(_ buffer: ByteBuffer) {}
-    func newStream() -> HTTP2Stream {
+    override func newStream() -> Unretained<HTTP2Stream> {
       let stream = Stream(peer)
       peer.streams.append(stream)
-      return stream
+      return Unretained(stream)
     }
-    func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
+    override func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
       head(own(stream), text, endStream)
       peer.serveStream(own(stream))
     }
-    func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
+    override func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
       head(own(stream), text, endStream)
     }
     private func head(_ stream: Stream, _ bytes: UnsafeRawBufferPointer, _ endStream: Bool) {
@@ -156,27 +154,26 @@ final class HTTP2Peer: @unchecked Sendable {
       stream.message.hasHead = true
       stream.message.hasEnded = endStream
     }
-    func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) { own(stream).message.isTooLarge = true }
-    func informational(_ stream: HTTP2Stream, text bytes: UnsafeRawBufferPointer) {
+    override func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) { own(stream).message.isTooLarge = true }
+    override func informational(_ stream: HTTP2Stream, text bytes: UnsafeRawBufferPointer) {
       own(stream).message.informational.append(text(bytes))
     }
-    func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
+    override func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
       let stream = own(stream)
       stream.message.bodyBytes += bytes.count
       if stream.message.body.count < HTTP2Peer.keptBodyBytes { stream.message.body += bytes }
       if !stream.isHeld { peer.session.consumed(stream, bytes.count) }
     }
-    func trailers(_ stream: HTTP2Stream, text bytes: UnsafeRawBufferPointer) {
+    override func trailers(_ stream: HTTP2Stream, text bytes: UnsafeRawBufferPointer) {
       own(stream).message.trailers = text(bytes)
     }
-    func ended(_ stream: HTTP2Stream) { own(stream).message.hasEnded = true }
-    func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) { own(stream).message.closed = code }
-    func outputDrained(_ stream: HTTP2Stream) {}
-    func goaway(lastStreamID: Int32, code: HTTP2ErrorCode, debug: UnsafeRawBufferPointer) {
+    override func ended(_ stream: HTTP2Stream) { own(stream).message.hasEnded = true }
+    override func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) { own(stream).message.closed = code }
+    override func goaway(lastStreamID: Int32, code: HTTP2ErrorCode, debug: UnsafeRawBufferPointer) {
       peer.goawayCode = code
       peer.goawayLast = lastStreamID
     }
-    func pingAcked(_ payload: UInt64) { peer.pongs.append(payload) }
+    override func pingAcked(_ payload: UInt64) { peer.pongs.append(payload) }
   }
 
   /// A caller's end. `settings` are what it announces.

@@ -4,8 +4,8 @@ import MeshBase
 /// A backend's side of one exchange over HTTP/2. Pooled by the worker.
 final class ClientStream: HTTP2Stream {
   /// Nil while the stream is not in use. A connection closes its streams before it goes.
-  var connection = Unretained<HTTP2ClientConnection>(nil)
-  var exchange: Exchange?
+  var connection: Unretained<HTTP2ClientConnection> = nil
+  var exchange: Unretained<Exchange> = nil
   /// The caller's side cannot take more: the backend gets no credit.
   private var isPaused = false
   private(set) var isTunnel = false
@@ -34,12 +34,12 @@ final class ClientStream: HTTP2Stream {
 
   func received(_ bytes: UnsafeRawBufferPointer) {
     if exchange == nil { return withSession { $0.consumed(self, bytes.count) } }
-    Unretained(exchange) { if isTunnel { $0.tunnelFromBackend(bytes) } else { $0.responseBody(bytes) } }
+    exchange { if isTunnel { $0.tunnelFromBackend(bytes) } else { $0.responseBody(bytes) } }
   }
 
   /// Hands on what the last events came to, and gives the backend credit for it unless the caller lags.
   func flushResponse() {
-    Unretained(exchange) { $0.flushResponse() }
+    exchange { $0.flushResponse() }
     if !isPaused { giveCredit() }
   }
 
@@ -72,13 +72,13 @@ final class ClientStream: HTTP2Stream {
 
   private func recycleUnopened() {
     let connection = self.connection
-    self.connection = Unretained(nil)
+    self.connection = nil
     connection { $0.unopened(self) }
   }
 
   func recycle() {
     exchange = nil
-    connection = Unretained(nil)
+    connection = nil
     isPaused = false
     isTunnel = false
     isSubmitted = false

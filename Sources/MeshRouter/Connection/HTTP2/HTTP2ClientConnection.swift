@@ -4,10 +4,12 @@ import Net
 import Telemetry
 
 /// An HTTP/2 connection to one endpoint, shared by the exchanges of many callers.
-final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
+final class HTTP2ClientConnection: StreamChannel {
   let pool: StreamPool
   let stats: ClientStats
   private let session: HTTP2Session
+  /// Kept for the session.
+  private var events: HTTP2ClientEvents?
   private let openedAt: MonotonicInstant
   private(set) var idleSince: MonotonicInstant
   private var isHTTPS: Bool { tls != nil }
@@ -17,7 +19,7 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   /// Takes no new streams; closes when the last one has ended.
   private var isRetiring = false
   /// Streams with a part of a response that came in this read: a head and the body behind it share a write.
-  private var unflushed: [ClientStream] = []
+  private var unflushed: [Unretained<ClientStream>] = []
   /// Streams that were handed out and not opened yet.
   private var promised = 0
   private var keepAlive: HTTP2KeepAlive?
@@ -34,7 +36,9 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
       role: .client, settings: pool.client.http2, limits: pool.client.configuration.http2.limits,
       workshop: worker.http2Workshop)
     super.init(worker: worker, descriptor: descriptor, tls: tls)
-    session.delegate = self
+    let events = HTTP2ClientEvents(self)
+    self.events = events
+    session.delegate = events
     let times = pool.client.configuration.session
     keepAlive = times.keepAliveMilliseconds.map {
       HTTP2KeepAlive(milliseconds: $0, timeoutMilliseconds: times.keepAliveTimeoutMilliseconds)
@@ -69,10 +73,12 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
   var isNew: Bool { isOpen && !isRetiring && !session.prefaceReceived }
 
   /// A stream for one exchange, which opens it when it sends its request.
-  func stream(for exchange: Exchange) -> ClientStream {
+  func stream(for exchange: Exchange) -> Unretained<ClientStream> {
     let stream = worker.takeClientStream()
-    stream.connection = Unretained(self)
-    stream.exchange = exchange
+    stream {
+      $0.connection = Unretained(self)
+      $0.exchange = Unretained(exchange)
+    }
     promised += 1
     return stream
   }
@@ -156,47 +162,41 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
 
   // MARK: What the session tells
 
-  func takeBuffer() -> ByteBuffer { worker.takeBuffer() }
-
-  func giveBack(_ buffer: ByteBuffer) { worker.giveBack(buffer) }
-
-  @inline(__always)
-  private func owner(_ stream: HTTP2Stream) -> ClientStream { unsafeDowncast(stream, to: ClientStream.self) }
-
   @inline(__always)
   private func flushLater(_ stream: ClientStream) {
     if stream.isUnflushed { return }
     stream.isUnflushed = true
-    unflushed.append(stream)
+    unflushed.append(Unretained(stream))
   }
 
   private func flushResponses() {
     if unflushed.isEmpty { return }
     for stream in unflushed {
-      stream.isUnflushed = false
-      stream.flushResponse()
+      stream {
+        $0.isUnflushed = false
+        $0.flushResponse()
+      }
     }
     unflushed.removeAll(keepingCapacity: true)
   }
 
-  func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
-    let stream = owner(stream)
-    stream.exchange?.badResponse("Its head is longer than maxHeaderListBytes, \(session.settings.maxHeaderListBytes).")
+  func headersTooLarge(_ stream: ClientStream) {
+    let limit = session.settings.maxHeaderListBytes
+    stream.exchange { $0.badResponse("Its head is longer than maxHeaderListBytes, \(limit).") }
   }
 
-  func informational(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
-    let stream = owner(stream)
-    guard let exchange = stream.exchange, parse(text, exchange) else { return }
-    exchange.informational(text)
+  func informational(_ stream: ClientStream, text: UnsafeRawBufferPointer) {
+    stream.exchange { if parse(text, $0) { $0.informational(text) } }
   }
 
-  func responseHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
-    let stream = owner(stream)
-    guard let exchange = stream.exchange, parse(text, exchange) else { return }
-    keepAlive?.progressed()
-    exchange.responseBegan(text, isWhole: endStream)
-    guard stream.exchange === exchange else { return }
-    if endStream { exchange.responseEnded(canReuse: true) } else { flushLater(stream) }
+  func responseHead(_ stream: ClientStream, text: UnsafeRawBufferPointer, endStream: Bool) {
+    stream.exchange { exchange in
+      guard parse(text, exchange) else { return }
+      keepAlive?.progressed()
+      exchange.responseBegan(text, isWhole: endStream)
+      guard stream.exchange.leads(to: exchange) else { return }
+      if endStream { exchange.responseEnded(canReuse: true) } else { flushLater(stream) }
+    }
   }
 
   private func parse(_ text: UnsafeRawBufferPointer, _ exchange: Exchange) -> Bool {
@@ -208,48 +208,31 @@ final class HTTP2ClientConnection: StreamChannel, HTTP2Delegate {
     return false
   }
 
-  func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
+  func data(_ stream: ClientStream, _ bytes: UnsafeRawBufferPointer) {
     keepAlive?.progressed()
-    let stream = owner(stream)
     stream.received(bytes)
     flushLater(stream)
   }
 
-  func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
-    owner(stream).exchange?.responseTrailers(text)
-  }
-
-  func ended(_ stream: HTTP2Stream) {
-    let stream = owner(stream)
+  func ended(_ stream: ClientStream) {
     if stream.isTunnel {
       // What came in the same read goes before the FIN.
-      stream.exchange?.flushResponse()
-      stream.exchange?.tunnelEndedByBackend()
+      stream.exchange { $0.flushResponse() }
+      stream.exchange { $0.tunnelEndedByBackend() }
     } else {
-      stream.exchange?.responseEnded(canReuse: true)
+      stream.exchange { $0.responseEnded(canReuse: true) }
     }
   }
 
-  func outputDrained(_ stream: HTTP2Stream) {
-    owner(stream).exchange?.requestOutputDrained()
-  }
-
-  func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
-    let stream = owner(stream)
+  func closed(_ stream: ClientStream, code: HTTP2ErrorCode) {
     let exchange = stream.exchange
     stats.streamClosed()
     if code != .noError && isOpen { stats.streamReset(code: code.rawValue, isLocal: stream.isReset) }
     stream.recycle()
     worker.giveBack(stream)
-    if let exchange {
-      exchange.backendStreamClosed(code, connectionLost: !isOpen, goingAway: session.goawayReceived)
-    }
+    exchange { $0.backendStreamClosed(code, connectionLost: !isOpen, goingAway: session.goawayReceived) }
     streamLeft()
   }
-
-  func goaway(lastStreamID: Int32, code: HTTP2ErrorCode, debug: UnsafeRawBufferPointer) { retire() }
-
-  func settingsReceived() { pool.slotsChanged() }
 
   // MARK: Keep-alive
 

@@ -7,15 +7,17 @@ import Net
 ///
 /// Frames gather in the session and go to the kernel once a turn, so that the responses of one turn share a write.
 /// While the kernel takes no more, they stay in the session, and each stream's exchange feels it by itself.
-final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
+final class HTTP2ServerConnection: CallerChannel {
   private let session: HTTP2Session
+  /// Kept for the session.
+  private var events: HTTP2ServerEvents?
   private let openedAt: MonotonicInstant
   private var lastMoved: MonotonicInstant
   private var timer = TimerID.none
   /// Streams with an exchange, in no order.
-  private var active: [ServerStream] = []
+  private var active: [Unretained<ServerStream>] = []
   /// Streams whose request may still wait for body bytes of the same read.
-  private var unflushed: [ServerStream] = []
+  private var unflushed: [Unretained<ServerStream>] = []
   /// Requests of this read, which begin at its end: one that is reset in the same read costs nobody anything.
   private var held: [HeldRequest] = []
   /// The heads of `held`; pooled.
@@ -39,7 +41,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   private struct HeldRequest {
     /// Nil if it has begun or is gone.
-    var stream: ServerStream?
+    var stream: Unretained<ServerStream>
     /// Of its head in `heldHeads`.
     var range: Range<Int>
     var endStream: Bool
@@ -63,7 +65,9 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     session = HTTP2Session(
       role: .server, settings: server.http2, limits: server.configuration.http2.limits, workshop: worker.http2Workshop)
     super.init(server: server, worker: worker, descriptor: descriptor, peer: peer, tls: tls)
-    session.delegate = self
+    let events = HTTP2ServerEvents(self)
+    self.events = events
+    session.delegate = events
   }
 
   /// Goes on from an HTTP/1.1 request with `Upgrade: h2c` and without a body, parsed in `worker.requestHead`, which
@@ -79,14 +83,17 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     guard isOpen else { return }
     begin()
     session.now = loop.now
-    let stream = owner(newStream())
-    // That the settings are sound was looked at before.
-    guard session.upgrade(stream, settings: head[settings], isHead: worker.requestHead.method == .head) else {
-      return closeNow()
+    let isHead = worker.requestHead.method == .head
+    let first = worker.takeServerStream()
+    let isUpgraded = first { stream in
+      stream.connection = Unretained(self)
+      // That the settings are sound was looked at before.
+      guard session.upgrade(stream, settings: head[settings], isHead: isHead) else { return false }
+      server.stats.streamOpened()
+      begin(stream, head, endStream: true)
+      return true
     }
-    server.stats.streamOpened()
-    begin(stream, head, endStream: true)
-    goOn(received)
+    if isUpgraded == true { goOn(received) } else { closeNow() }
   }
 
   /// `received`: what came before it was known which protocol this is.
@@ -170,7 +177,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     if session.receive(bytes, now: loop.now) != nil { failed() }
     if !held.isEmpty { if session.failure == nil { beginHeld() } else { dropHeld() } }
     if !unflushed.isEmpty {
-      for stream in unflushed { stream.exchange?.flushRequest() }
+      for stream in unflushed { stream { $0.exchange { $0.flushRequest() } } }
       unflushed.removeAll(keepingCapacity: true)
     }
     scheduleFlush()
@@ -178,29 +185,18 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
 
   // MARK: What the session tells
 
-  func takeBuffer() -> ByteBuffer { worker.takeBuffer() }
-
-  func giveBack(_ buffer: ByteBuffer) { worker.giveBack(buffer) }
-
-  @inline(__always)
-  private func owner(_ stream: HTTP2Stream) -> ServerStream { unsafeDowncast(stream, to: ServerStream.self) }
-
-  func newStream() -> HTTP2Stream {
-    let stream = worker.takeServerStream()
-    stream.connection = Unretained(self)
-    return stream
-  }
-
-  func requestHead(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer, endStream: Bool) {
-    let stream = owner(stream)
+  func requestHead(_ stream: ServerStream, text: UnsafeRawBufferPointer, endStream: Bool) {
     server.stats.streamOpened()
-    let heads = heldHeads ?? worker.takeBuffer()
-    heldHeads = heads
+    if heldHeads == nil { heldHeads = worker.takeBuffer() }
+    let bytes =
+      Unretained(heldHeads) { heads in
+        let start = heads.count
+        heads.append(text)
+        return start..<heads.count
+      } ?? 0..<0
     stream.heldIndex = held.count
-    let start = heads.count
-    heads.append(text)
-    held.append(HeldRequest(stream: stream, range: start..<heads.count, endStream: endStream))
-    if heads.count > Self.heldBytesMax { beginHeld() }
+    held.append(HeldRequest(stream: Unretained(stream), range: bytes, endStream: endStream))
+    if bytes.upperBound > Self.heldBytesMax { beginHeld() }
   }
 
   private func beginHeld() {
@@ -209,49 +205,53 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
   }
 
   private func dropHeld() {
-    for request in held { request.stream?.heldIndex = -1 }
+    for request in held { request.stream { $0.heldIndex = -1 } }
     held.removeAll(keepingCapacity: true)
     if let heldHeads { worker.giveBack(heldHeads) }
     heldHeads = nil
   }
 
   private func beginHeld(at index: Int) {
-    guard let stream = held[index].stream, let heldHeads else { return }
+    let request = held[index]
     held[index].stream = nil
-    stream.heldIndex = -1
-    let text = UnsafeRawBufferPointer(rebasing: heldHeads.readable[held[index].range])
+    request.stream { stream in
+      stream.heldIndex = -1
+      Unretained(heldHeads) { begin(stream, request, in: $0.readable) }
+    }
+  }
+
+  private func begin(_ stream: ServerStream, _ request: HeldRequest, in heads: UnsafeRawBufferPointer) {
+    let text = UnsafeRawBufferPointer(rebasing: heads[request.range])
     switch worker.requestHead.parse(text, limits: server.http2HeadLimits) {
     case .complete: break
     case .needMore: return refuse(stream, .decodeMalformed, status: 400, detail: "The head has no end.")
     case .failed(let error):
       return refuse(stream, error.reason, status: error.status, detail: "\(error)", isHead: text.isHeadRequest)
     }
-    begin(stream, text, endStream: held[index].endStream)
+    begin(stream, text, endStream: request.endStream)
   }
 
   /// What comes for a stream is for the exchange, which must have begun.
   @inline(__always)
-  private func begun(_ stream: HTTP2Stream) -> ServerStream {
-    let stream = owner(stream)
-    if stream.heldIndex >= 0 { beginHeld(at: stream.heldIndex) }
-    return stream
-  }
+  private func beginIfHeld(_ stream: ServerStream) { if stream.heldIndex >= 0 { beginHeld(at: stream.heldIndex) } }
 
   private func begin(_ stream: ServerStream, _ text: UnsafeRawBufferPointer, endStream: Bool) {
-    let exchange = worker.takeExchange()
-    stream.exchange = exchange
+    stream.exchange = worker.takeExchange()
     stream.position = active.count
-    active.append(stream)
-    exchange.begin(stream, server, text)
+    active.append(Unretained(stream))
+    stream.exchange { $0.begin(stream, server, text) }
+    // It may be over already.
     if stream.exchange == nil { return }
-    if endStream { exchange.flushRequest() } else { unflushed.append(stream) }
+    if endStream { stream.exchange { $0.flushRequest() } } else { unflushed.append(Unretained(stream)) }
   }
 
-  func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
-    let stream = begun(stream)
+  func headersTooLarge(_ stream: ServerStream, endStream: Bool) {
+    beginIfHeld(stream)
     let limit = session.settings.maxHeaderListBytes
-    if let exchange = stream.exchange {
-      return exchange.requestIsBad(.decodeTooLarge, "The trailers are longer than maxHeaderListBytes, \(limit).")
+    if stream.exchange != nil {
+      return stream.exchange {
+        $0.requestIsBad(.decodeTooLarge, "The trailers are longer than maxHeaderListBytes, \(limit).")
+      }
     }
     // Trailers of a request that is answered already: the answer, which may still wait here, stands.
     if stream.responded {
@@ -264,22 +264,24 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
       isHead: stream.refusedIsHead)
   }
 
-  func data(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {
-    begun(stream).received(bytes)
+  func data(_ stream: ServerStream, _ bytes: UnsafeRawBufferPointer) {
+    beginIfHeld(stream)
+    stream.received(bytes)
   }
 
-  func trailers(_ stream: HTTP2Stream, text: UnsafeRawBufferPointer) {
-    begun(stream).received(trailers: text)
+  func trailers(_ stream: ServerStream, text: UnsafeRawBufferPointer) {
+    beginIfHeld(stream)
+    stream.received(trailers: text)
   }
 
-  func ended(_ stream: HTTP2Stream) { begun(stream).requestEnded() }
-
-  func outputDrained(_ stream: HTTP2Stream) {
-    owner(stream).exchange?.responseOutputDrained()
+  func ended(_ stream: ServerStream) {
+    beginIfHeld(stream)
+    stream.requestEnded()
   }
 
-  func closed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
-    let stream = owner(stream)
+  func outputDrained(_ stream: ServerStream) { stream.exchange { $0.responseOutputDrained() } }
+
+  func closed(_ stream: ServerStream, code: HTTP2ErrorCode) {
     server.stats.streamClosed()
     if code != .noError && isOpen { server.stats.streamReset(code: code.rawValue, isLocal: stream.isReset) }
     stream.dropInbox()
@@ -287,11 +289,12 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
       held[stream.heldIndex].stream = nil
       stream.heldIndex = -1
     }
-    if let exchange = stream.exchange {
+    let exchange = stream.exchange
+    if exchange != nil {
       leave(stream)
-      exchange.callerGone()
+      exchange { $0.callerGone() }
     }
-    stream.connection = Unretained(nil)
+    stream.connection = nil
     worker.giveBack(stream)
     if drainStage != .none || !isOpen { scheduleFlush() }
   }
@@ -318,7 +321,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     let last = active.removeLast()
     if stream.position < active.count {
       active[stream.position] = last
-      last.position = stream.position
+      last { $0.position = stream.position }
     }
   }
 
@@ -436,7 +439,7 @@ final class HTTP2ServerConnection: CallerChannel, HTTP2Delegate {
     }
     let idleLimit = server.router.configuration.streamIdleTimeoutMilliseconds
     for stream in active {
-      guard let exchange = stream.exchange else { continue }
+      guard let stream = stream.retained, let exchange = stream.exchange.retained else { continue }
       if isOver(idleLimit, since: exchange.lastMoved) {
         if stream.isBlocked && session.stalledSince(stream) != nil {
           count(.zeroWindow, explanation: "the stream was reset")

@@ -5,8 +5,8 @@ import Net
 /// A caller's side of one exchange over HTTP/2. Pooled by the worker.
 final class ServerStream: HTTP2Stream {
   /// Nil while the stream is not in use. A connection closes its streams before it goes.
-  var connection = Unretained<HTTP2ServerConnection>(nil)
-  var exchange: Exchange?
+  var connection: Unretained<HTTP2ServerConnection> = nil
+  var exchange: Unretained<Exchange> = nil
   /// Place in the connection's list of streams with an exchange.
   var position = 0
   /// Place among the requests that begin at the end of the read; -1 if it is not there.
@@ -21,9 +21,9 @@ final class ServerStream: HTTP2Stream {
   // MARK: Request
 
   func received(_ bytes: UnsafeRawBufferPointer) {
-    if let exchange, inbox == nil, takesBytes(exchange) {
-      pass(bytes, to: exchange)
-      giveCredit(exchange)
+    if inbox == nil, takesBytes {
+      pass(bytes)
+      giveCredit()
     } else if exchange == nil {
       // The answer is out already; nobody wants the rest. It may have come while these bytes began the exchange, and
       // then they are given back with all others.
@@ -41,46 +41,42 @@ final class ServerStream: HTTP2Stream {
     trailerLines = buffer
   }
 
-  func requestEnded() { if let exchange, inbox == nil { tellEnd(exchange) } }
+  func requestEnded() { if inbox == nil { tellEnd() } }
 
   /// The exchange takes bytes, for the first time or again.
   func resumeInput() {
-    guard let exchange, takesBytes(exchange) else { return }
+    guard takesBytes else { return }
     if let inbox {
       self.inbox = nil
-      pass(inbox.readable, to: exchange)
+      pass(inbox.readable)
       giveBack(inbox)
     }
-    if let exchange = self.exchange {
-      giveCredit(exchange)
-      if remoteEnded { tellEnd(exchange) }
-    }
+    giveCredit()
+    if remoteEnded { tellEnd() }
   }
 
   /// What comes behind an extended CONNECT belongs to the tunnel: a backend of HTTP/1 that refuses it would take the
   /// bytes for another request.
-  private func takesBytes(_ exchange: Exchange) -> Bool {
-    exchange.takesRequestBytes && (isTunnel || !extendedProtocol)
-  }
+  private var takesBytes: Bool { exchangeTakesBytes && (isTunnel || !extendedProtocol) }
 
-  private func pass(_ bytes: UnsafeRawBufferPointer, to exchange: Exchange) {
-    if isTunnel { exchange.tunnelFromCaller(bytes) } else { exchange.relayRequestData(bytes) }
+  private var exchangeTakesBytes: Bool { exchange { $0.takesRequestBytes } ?? false }
+
+  private func pass(_ bytes: UnsafeRawBufferPointer) {
+    exchange { if isTunnel { $0.tunnelFromCaller(bytes) } else { $0.relayRequestData(bytes) } }
   }
 
   /// The caller may send as much again, unless the backend lags.
-  private func giveCredit(_ exchange: Exchange) {
-    if unconsumedBytes > 0, self.exchange === exchange, exchange.takesRequestBytes {
-      withSession { $0.consumed(self, unconsumedBytes) }
-    }
+  private func giveCredit() {
+    if unconsumedBytes > 0, exchangeTakesBytes { withSession { $0.consumed(self, unconsumedBytes) } }
   }
 
-  private func tellEnd(_ exchange: Exchange) {
-    guard !toldEnd, takesBytes(exchange) else { return }
+  private func tellEnd() {
+    guard !toldEnd, takesBytes else { return }
     toldEnd = true
-    if isTunnel { return exchange.tunnelEndedByCaller() }
+    if isTunnel { return exchange { $0.tunnelEndedByCaller() } }
     let lines = trailerLines
     trailerLines = nil
-    exchange.relayRequestEnd(trailers: lines?.readable)
+    exchange { $0.relayRequestEnd(trailers: lines?.readable) }
     if let lines { giveBack(lines) }
   }
 

@@ -10,7 +10,8 @@ final class StreamPool: TimerOwner {
   /// Owns this until it is closed. Connections that still have streams then outlive its place in its client.
   private let pool: EndpointPool
   private let worker: Worker
-  private var connections: [HTTP2ClientConnection] = []
+  /// Those that take new streams; the loop keeps them alive.
+  private var connections: [Unretained<HTTP2ClientConnection>] = []
   /// The connection being made; one at a time, however many wait.
   private var connector: ClientConnection?
   private var waiters = WaitQueue()
@@ -27,13 +28,11 @@ final class StreamPool: TimerOwner {
 
   var address: SocketAddress { pool.address }
 
-  var idleCount: Int { connections.count { $0.streamCount == 0 } }
+  var idleCount: Int { connections.count { $0 { $0.streamCount == 0 } == true } }
 
   /// A stream for one exchange, or a place in the queue.
   func lease(for exchange: Exchange) -> EndpointPool.Lease {
-    if waiters.isEmpty, let connection = connection(for: exchange) {
-      return .stream(connection.stream(for: exchange))
-    }
+    if waiters.isEmpty, let stream = stream(for: exchange) { return .stream(stream) }
     guard waiters.count < waitersMax else {
       client.stats.tooManyWaiters()
       return .overload
@@ -44,9 +43,13 @@ final class StreamPool: TimerOwner {
     return .waiting
   }
 
-  /// The first that takes one more stream; the others age and close.
-  private func connection(for exchange: Exchange) -> HTTP2ClientConnection? {
-    for connection in connections where connection.canOpenStream(for: exchange) { return connection }
+  /// A stream on the first connection that takes one more; the others age and close.
+  private func stream(for exchange: Exchange) -> Unretained<ClientStream>? {
+    for index in connections.indices {
+      let connection = connections[index]
+      let stream = connection { $0.canOpenStream(for: exchange) ? $0.stream(for: exchange) : nil }
+      if let stream, stream != nil { return stream }
+    }
     return nil
   }
 
@@ -69,7 +72,7 @@ final class StreamPool: TimerOwner {
   private func openIfNeeded(for exchange: Exchange) -> Reason? {
     guard connector == nil else { return nil }
     // It waits for the settings of one that is there.
-    if exchange.upgradeWanted, connections.contains(where: \.isNew) { return nil }
+    if exchange.upgradeWanted, connections.contains(where: { $0 { $0.isNew } == true }) { return nil }
     if isFull { return nil }
     do {
       let connection = try ClientConnection(pool: pool, worker: worker)
@@ -97,7 +100,7 @@ final class StreamPool: TimerOwner {
       return failAll(.connectNoDescriptors)
     }
     isKnown = true
-    connections.append(connection)
+    connections.append(Unretained(connection))
     if let exchange {
       if connection.canOpenStream(for: exchange) {
         exchange.connected(connection.stream(for: exchange), reused: false)
@@ -128,7 +131,7 @@ final class StreamPool: TimerOwner {
 
   /// The connection takes no new streams any more.
   func retired(_ connection: HTTP2ClientConnection) {
-    connections.removeAll { $0 === connection }
+    connections.removeAll { $0.leads(to: connection) }
     slotsChanged()
   }
 
@@ -154,13 +157,13 @@ final class StreamPool: TimerOwner {
   private func serve() {
     while !waiters.isEmpty {
       let first = waiters.first()
-      guard let connection = connection(for: first) else {
+      guard let stream = stream(for: first) else {
         if let failure = openIfNeeded(for: first), connections.isEmpty { failAll(failure) }
         return endIfClosed()
       }
       let exchange = waiters.removeFirst()
       client.stats.waiterServed()
-      exchange.connected(connection.stream(for: exchange), reused: true)
+      exchange.connected(stream, reused: true)
     }
     endIfClosed()
   }
@@ -176,9 +179,8 @@ final class StreamPool: TimerOwner {
   // MARK: End
 
   func closeIdle(now: MonotonicInstant, idleMax: UInt64) {
-    for connection in connections
-    where connection.streamCount == 0 && now.nanoseconds(since: connection.idleSince) > idleMax {
-      connection.retire()
+    for connection in connections {
+      connection { if $0.streamCount == 0 && now.nanoseconds(since: $0.idleSince) > idleMax { $0.retire() } }
     }
   }
 
@@ -188,7 +190,7 @@ final class StreamPool: TimerOwner {
 
   private func endIfClosed() {
     guard pool.isClosed, waiters.isEmpty else { return }
-    for connection in connections { connection.retire() }
+    for connection in connections { connection { $0.retire() } }
     pool.streamsEnded()
   }
 }
