@@ -92,5 +92,19 @@ extension LoadTests {
       #expect(await eventually(withinMilliseconds: 10_000) { served() > 50 })
       #expect(await cluster.stop() == [])
     }
+
+    @Test(
+      "over TLS, with a password; a list of roots that is replaced counts from the next connection on",
+      arguments: ClusterSource.allCases)
+    func secured(source: ClusterSource) async throws {
+      let cluster = try await ClusterFixture(source, instances: 4, requestsPerSecond: 100, secured: .init())
+      await cluster.goAway()
+      try cluster.comeBack(with: "second", trusting: "other-ca")
+      let pace = Pace(staging: 100, boot: 50, health: 100, killing: 2_000)
+      try await cluster.model.rollingDeploy(cluster.app, atATime: 4, pace: pace)
+      #expect(
+        await eventually(withinMilliseconds: 20_000) { (cluster.load.versions[cluster.app.version] ?? 0) > 50 })
+      #expect(await cluster.stop().filter { !$0.contains("connect") } == [])
+    }
   }
 }

@@ -1,8 +1,7 @@
 import Foundation
+import Net
 import TestSupport
 import Testing
-
-import class Net.Locked
 
 /// Namers over a source of their own, through the binary: what they say is in force while requests flow.
 extension LoadTests {
@@ -62,6 +61,131 @@ extension LoadTests {
       source.set("[]")
       usleep(300_000)
       withExtendedLifetime((first, second)) {}
+    }
+
+    @Test("the leader of a group in ZooKeeper gets the requests; when it goes the next one does")
+    func zkLeader() throws {
+      let (first, second) = (answering("1"), answering("2"))
+      let zooKeeper = try ZooKeeperServer()
+      try zooKeeper.run([
+        "create /election", "create /election/web",
+        "create /election/web/member_0000000001 127.0.0.1:\(first.port)",
+        "create /election/web/member_0000000002 127.0.0.1:\(second.port)",
+      ])
+      let router = try Router(
+        dtab: "/svc => /#/io.l5d.zkLeader",
+        namers: "- {kind: io.l5d.zkLeader, zkAddrs: [{host: 127.0.0.1, port: \(zooKeeper.port)}], zkRoot: /election}")
+      #expect(try becomes(router, "web", "1"))
+      try zooKeeper.run(["delete /election/web/member_0000000001"])
+      #expect(try becomes(router, "web", "2"))
+      zooKeeper.stop()
+      usleep(200_000)
+      for _ in 0..<20 { #expect(try router.get("web")?.bodyText == "2") }
+      withExtendedLifetime((first, second)) {}
+    }
+
+    @Test("SRV records of a service are followed; a name server that is gone changes nothing")
+    func dnssrv() throws {
+      let (first, second) = (answering("1"), answering("2"))
+      let server = DnsServer()
+      func records(_ ports: Int...) {
+        server.set("_http._tcp.web.test", .srv, .services(ports.map { "1 1 \($0) a.test" }))
+      }
+      server.set("a.test", .a, .addresses(["127.0.0.1"]))
+      server.set("a.test", .aaaa, .nothing)
+      records(first.port)
+      let router = try Router(
+        dtab: "/svc => /#/io.l5d.dnssrv", top: "dns: {minTtlSeconds: 1}",
+        namers: """
+          - {kind: io.l5d.dnssrv, refreshIntervalSeconds: 1, dnsHosts: ["\(server.address)"], domain: test}
+          """)
+      #expect(try becomes(router, "_http._tcp.web", "1"))
+      #expect(try router.get("_http._tcp.wab")?.reasonWord == "bind.neg")
+      records(second.port)
+      #expect(try becomes(router, "_http._tcp.web", "2", seconds: 10))
+      server.stop()
+      usleep(2_500_000)
+      for _ in 0..<20 { #expect(try router.get("_http._tcp.web")?.bodyText == "2") }
+      withExtendedLifetime((first, second)) {}
+    }
+
+    @Test("Kubernetes over TLS with a token: slices are watched, and an API that is gone changes nothing")
+    @ControlActor
+    func kubernetes() async throws {
+      let (first, second) = (answering("1"), answering("2"))
+      let certificates = Certificates.shared
+      let files = TLSIdentityFiles(certificate: certificates.path("api.pem"), key: certificates.path("api.key"))
+      let api = try FakeKubernetes(tls: try TLSServerContext(.init(certificates: [files])))
+      api.token = "k8s-token"
+      let token = certificates.path("k8s-token")
+      try "k8s-token\n".write(toFile: token, atomically: true, encoding: .utf8)
+      func slice(_ port: Int) {
+        api.slice(
+          "web-1", of: "web", ports: #"[{"name":"http","port":\#(port),"protocol":"TCP"}]"#,
+          [("127.0.0.1", #""ready":true"#)])
+      }
+      slice(first.port)
+      // Whoever waits for the router must leave this thread to the API.
+      func becomes(_ router: Router, _ name: String, _ body: String) async -> Bool {
+        await eventually(withinMilliseconds: 10_000) {
+          await Task.detached { try? router.get(name)?.bodyText == body }.value == true
+        }
+      }
+      let namer = """
+        - kind: io.l5d.k8s
+          host: 127.0.0.1
+          port: \(api.port)
+          tls: {trustCertsBundle: \(certificates.path("ca.pem")), commonName: api.test}
+          auth: {tokenFile: \(token)}
+        """
+      let router = try await Task.detached {
+        try Router(dtab: "/svc => /#/io.l5d.k8s/ns/http", namers: namer)
+      }.value
+      #expect(await becomes(router, "web", "1"), "\(api.requests)")
+      slice(second.port)
+      #expect(await becomes(router, "web", "2"), "\(api.requests)")
+      let refused = try await Task.detached { try router.get("wbe")?.reasonWord }.value
+      #expect(refused == "bind.neg")
+      await api.stop()
+      try await ControlActor.sleep(milliseconds: 300)
+      for _ in 0..<20 { #expect(await becomes(router, "web", "2")) }
+      withExtendedLifetime((first, second)) {}
+    }
+
+    @Test("Consul over TLS with a token")
+    @ControlActor
+    func securedConsul() async throws {
+      let backend = answering("1")
+      let certificates = Certificates.shared
+      let files = TLSIdentityFiles(certificate: certificates.path("api.pem"), key: certificates.path("api.key"))
+      let agent = try ControlHTTPServer(
+        on: .loopback(port: 0), tls: try TLSServerContext(.init(certificates: [files]))
+      ) { request in
+        guard request.headers["X-Consul-Token"] == "consul-token" else {
+          return .text(status: 403, "Permission denied")
+        }
+        if request.query["index"] != nil { try? await ControlActor.sleep(milliseconds: 60_000) }
+        let text =
+          #"[{"Node":{"Address":"127.0.0.1"},"Service":{"Address":"","Port":\#(backend.port),"Tags":[]},"Checks":[]}]"#
+        return ControlResponse(
+          status: 200, headers: ControlHeaders(["Content-Type": "application/json", "X-Consul-Index": "7"]),
+          body: .whole(Array(text.utf8)))
+      }
+      let port = try #require(agent.address?.port)
+      let namer = """
+        - kind: io.l5d.consul
+          host: 127.0.0.1
+          port: \(port)
+          token: consul-token
+          tls: {trustCertsBundle: \(certificates.path("ca.pem")), commonName: api.test}
+        """
+      let router = try await Task.detached { try Router(dtab: "/svc => /#/io.l5d.consul/dc1", namers: namer) }.value
+      #expect(
+        await eventually(withinMilliseconds: 10_000) {
+          await Task.detached { try? router.get("web")?.bodyText == "1" }.value == true
+        })
+      await agent.close()
+      withExtendedLifetime(backend) {}
     }
 
     @Test("ZooKeeper: members come and go; its servers may go without a request that fails")

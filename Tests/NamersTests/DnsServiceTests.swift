@@ -47,6 +47,19 @@ extension NamersTests {
       #expect(lookup.bound?.residual == "/x/y")
     }
 
+    @Test("names in use that have records are offered for one that has none")
+    func nearNames() async {
+      server.set("_http._tcp.users.test", .srv, .services(["1 1 8080 a.test"]))
+      host("a.test", "10.0.0.1")
+      let namer = namer()
+      let users = namer.lookup("/_http._tcp.users.test")
+      let wrong = namer.lookup("/_http._tcp.usres.test")
+      #expect(await eventually { users.bound != nil && wrong.isNeg })
+      #expect(
+        namer.nearNames(to: "/_http._tcp.usres.test", limit: 3) == ["/#/io.l5d.dnssrv/_http._tcp.users.test"])
+      withExtendedLifetime((users, wrong)) {}
+    }
+
     @Test("the lowest priority counts that has targets with an address, and counts again when it is back")
     func priorities() async {
       server.set("_a._tcp.test", .srv, .services(["20 1 2 backup.test", "10 1 1 main.test"]))

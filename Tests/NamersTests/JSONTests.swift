@@ -152,16 +152,6 @@ struct JSONTests {
     #expect(splitJSON(pieces, ["apps"], elementBytesMax: 10).failure?.cause == .elementTooLarge(bytesMax: 10))
   }
 
-  @Test("inputs that the fuzzer found, and those it starts from, keep the laws", arguments: ["FailCases", "seeds"])
-  func replay(folder: String) throws {
-    let place = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appending(path: "Fuzz/\(folder)/json")
-    guard FileManager.default.fileExists(atPath: place.path) else { return }
-    for input in try FileManager.default.contentsOfDirectory(at: place, includingPropertiesForKeys: nil) {
-      checkJSONLaws([UInt8](try Data(contentsOf: input)))
-    }
-  }
-
   private static func random(_ random: inout SeededRandom, depth: Int) -> Any {
     switch random.below(depth == 0 ? 5 : 7) {
     case 0: return NSNull()

@@ -50,6 +50,24 @@ extension NamersTests {
       #expect(api.lists.count == 1 && api.watches.count == 1)
     }
 
+    @Test("a service that is not there is neg, and near names of the namespace are offered")
+    func absence() async {
+      api.service("users", spec: #"{"ports":[]}"#)
+      api.service("users-admin", in: "other", spec: #"{"ports":[]}"#)
+      let namer = namer()
+      let lookup = namer.lookup("/ns/http/usres/x")
+      #expect(await eventually { lookup.isNeg })
+      #expect(
+        await eventually { namer.nearNames(to: "/ns/http/usres/x", limit: 3) == ["/#/io.l5d.k8s/ns/http/users"] })
+      let labelled = self.namer(label: "version")
+      let other = labelled.lookup("/ns/http/user/v1")
+      #expect(await eventually { other.isNeg })
+      #expect(
+        await eventually {
+          labelled.nearNames(to: "/ns/http/user/v1", limit: 3) == ["/#/io.l5d.k8s/ns/http/users/v1"]
+        })
+    }
+
     @Test("ready gets requests, leaving keeps what it has, unready gets nothing; leaving serves when nothing is ready")
     func conditions() async {
       api.slice(

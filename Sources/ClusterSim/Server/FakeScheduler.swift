@@ -37,6 +37,8 @@ public class FakeScheduler {
   public final internal(set) var leader: Int? = 0
   /// While set, nothing that happens is told, but signs of life go on.
   public final var losesEvents = false
+  /// Secures connections that are made from now on; `nil`: plain HTTP.
+  public final var tls: TLSServerContext? { didSet { for server in servers { server?.tls = tls } } }
   private let shape: Shape
   private var servers: [ControlHTTPServer?] = []
   private(set) final var subscribers: [Subscriber] = []
@@ -69,7 +71,7 @@ public class FakeScheduler {
     limits.connectionsMax = 4_096
     limits.writeMilliseconds = 600_000
     limits.idleMilliseconds = 600_000
-    return try ControlHTTPServer(on: address, limits: limits) { [weak self] request in
+    return try ControlHTTPServer(on: address, tls: tls, limits: limits) { [weak self] request in
       await self?.serve(request, node: node) ?? .text(status: 503, "closing")
     }
   }

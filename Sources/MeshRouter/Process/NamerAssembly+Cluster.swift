@@ -35,9 +35,10 @@ extension NamerAssembly {
       isSecure: isSecure, zooKeepers)
     if marathon.destination != nil { clientOptions.hostField = marathon.host }
     let client = ClusterClient(
-      source: source, resolver: resolver, security: try marathon.tls.flatMap(security),
+      source: source, resolver: resolver,
       credentials: try credentials(marathon.auth, environment: "MARATHON_HTTP_AUTH_CREDENTIAL"),
       options: clientOptions)
+    try secure(client, marathon.tls)
     return MarathonNamer(prefix: prefix, client: client, options: options, resolver: resolver)
   }
 
@@ -61,11 +62,16 @@ extension NamerAssembly {
       })
   }
 
-  /// `nil`: the block is switched off.
-  static func security(_ tls: Configuration.ClusterTLS) throws -> ClusterClient.Security? {
-    guard tls.enabled else { return nil }
-    return ClusterClient.Security(
-      try TLSClientContext(TLSAssembly.options(tls.terms, applications: [])), expectedName: tls.commonName)
+  /// A certificate or a list of roots that is replaced counts from the next connection on.
+  static func secure(_ client: ClusterClient, _ tls: Configuration.ClusterTLS?) throws {
+    guard let tls, tls.enabled else { return }
+    let watcher = try TLSCertificateWatcher(
+      client: TLSAssembly.options(tls.terms, applications: []),
+      onChange: { [weak client] context in
+        client?.security = ClusterClient.Security(context, expectedName: tls.commonName)
+      })
+    client.security = ClusterClient.Security(watcher.context, expectedName: tls.commonName)
+    client.companion = watcher
   }
 
   static func configuredCredentials(_ auth: Configuration.ClusterAuth) throws -> ClusterCredentials {

@@ -60,9 +60,10 @@ struct MesosAssembly {
     let source = try NamerAssembly.source(
       mesos.masters, destination: mesos.destination, zooKeeperAuth: mesos.zooKeeperAuth, election: .mesos,
       defaultPort: 5_050, isSecure: mesos.tls?.enabled == true, zooKeepers)
-    return MesosCluster(
-      source: source, resolver: resolver, security: try mesos.tls.flatMap(NamerAssembly.security),
-      credentials: try NamerAssembly.credentials(mesos.auth), options: options)
+    let cluster = MesosCluster(
+      source: source, resolver: resolver, credentials: try NamerAssembly.credentials(mesos.auth), options: options)
+    try NamerAssembly.secure(cluster.client, mesos.tls)
+    return cluster
   }
 }
 

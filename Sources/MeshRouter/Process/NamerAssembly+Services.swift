@@ -15,41 +15,30 @@ extension NamerAssembly {
     options.consistency = ConsulNamer.Options.Consistency(rawValue: consul.consistencyMode.rawValue) ?? .default
     options.prefersServiceAddress = consul.preferServiceAddress
     options.weights = Dictionary(consul.weights.map { ($0.tag, $0.weight) }, uniquingKeysWith: max)
-    let (client, watcher) = try client(consul.host, consul.port, consul.tls, resolver)
-    let namer = ConsulNamer(prefix: prefix, client: client, options: options, resolver: resolver)
-    namer.companion = watcher
-    return namer
+    return ConsulNamer(
+      prefix: prefix, client: try client(consul.host, consul.port, consul.tls, resolver), options: options,
+      resolver: resolver)
   }
 
   static func kubernetes(
     _ kubernetes: Configuration.Namer.Kubernetes, scope: KubernetesNamer.Scope, prefix: Path, _ resolver: Resolver
   ) throws -> KubernetesNamer {
-    let (client, watcher) = try client(
+    let client = try client(
       kubernetes.host, kubernetes.port, kubernetes.tls, resolver,
       try kubernetes.auth.map(configuredCredentials) ?? .none)
-    let namer = KubernetesNamer(
+    return KubernetesNamer(
       prefix: prefix, client: client,
       options: KubernetesNamer.Options(scope: scope, labelSelector: kubernetes.labelSelector), resolver: resolver)
-    namer.companion = watcher
-    return namer
   }
 
   private static func client(
     _ host: String, _ port: Int, _ tls: Configuration.ClusterTLS?, _ resolver: Resolver,
     _ credentials: ClusterCredentials = .none
-  ) throws -> (ClusterClient, AnyObject?) {
-    let tls = tls?.enabled == true ? tls : nil
+  ) throws -> ClusterClient {
     let client = ClusterClient(
-      hosts: [ClusterHost(host: host, port: UInt16(port), isSecure: tls != nil)], resolver: resolver,
+      hosts: [ClusterHost(host: host, port: UInt16(port), isSecure: tls?.enabled == true)], resolver: resolver,
       credentials: credentials)
-    guard let tls else { return (client, nil) }
-    // A certificate or a list of roots that is replaced counts from the next connection on.
-    let watcher = try TLSCertificateWatcher(
-      client: TLSAssembly.options(tls.terms, applications: []),
-      onChange: { [weak client] context in
-        client?.security = ClusterClient.Security(context, expectedName: tls.commonName)
-      })
-    client.security = ClusterClient.Security(watcher.context, expectedName: tls.commonName)
-    return (client, watcher)
+    try secure(client, tls)
+    return client
   }
 }

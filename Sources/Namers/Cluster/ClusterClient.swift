@@ -86,6 +86,8 @@ public final class ClusterClient {
   public let source: any LeaderSource
   /// For connections that are made from now on to `https` hosts; `nil`: the system's trust roots.
   public var security: Security?
+  /// Lives as long as the client: what keeps `security` up to date.
+  public var companion: AnyObject?
   public let options: Options
   private let resolver: Resolver
   private lazy var authorizer = ClusterAuthorizer(credentials) { [weak self] endpoint, body in

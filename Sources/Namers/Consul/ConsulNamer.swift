@@ -13,9 +13,7 @@ public final class ConsulNamer: Namer {
   private let client: ClusterClient
   private let options: Options
   private let resolver: Resolver
-  private let catalog: ConsulCatalog
-  /// Lives as long as the namer: what keeps the client's certificates up to date.
-  public var companion: AnyObject?
+  private let catalog: NameCatalog
   private var lookups = WeakTable<Path, NameLookup>()
   private var sources = WeakTable<Path, EndpointSource>()
 
@@ -26,7 +24,7 @@ public final class ConsulNamer: Namer {
     self.client = client
     self.options = options
     self.resolver = resolver
-    catalog = ConsulCatalog(client: client, options: options)
+    catalog = NameCatalog(client: client, parse: Self.names)
   }
 
   private var nameLength: Int { options.includesTag ? 3 : 2 }
@@ -45,12 +43,24 @@ public final class ConsulNamer: Namer {
       let datacenter = Self.datacenter(id)
       let key = ConsulService.Key(
         datacenter: datacenter, tag: options.includesTag ? id[1].text : nil, name: id[nameLength - 1].text)
+      let query = options.query(datacenter: datacenter)
+      let list = ClusterRequest(
+        "/v1/catalog/services" + (query.isEmpty ? "" : "?" + query.joined(separator: "&")), headers: options.headers)
       return EndpointSource { source in
         ConsulService(key, options: options, client: client, resolver: resolver, source) { [weak catalog] in
-          catalog?.refresh(datacenter)
+          catalog?.refresh(datacenter ?? "", list)
         }
       }
     }
+  }
+
+  /// An object with a member for each service.
+  private static func names(_ json: [UInt8]) throws -> [String] {
+    var reader = JSONReader(json.span)
+    var names: [String] = []
+    guard try reader.beginObject() else { return [] }
+    while try reader.nextKey() { names.append(reader.key) }
+    return names
   }
 
   private static func datacenter(_ path: Path) -> String? { path[0].text == ".local" ? nil : path[0].text }
@@ -58,7 +68,7 @@ public final class ConsulNamer: Namer {
   public func nearNames(to rest: Path, limit: Int) -> [Path] {
     guard rest.count >= nameLength else { return [] }
     let wanted = rest[nameLength - 1].text
-    let names = catalog.names(Self.datacenter(rest)).lazy.filter { $0 != wanted }.prefix(10_000)
+    let names = catalog.names(Self.datacenter(rest) ?? "").lazy.filter { $0 != wanted }.prefix(10_000)
     return MeshBase.nearNames(to: wanted, among: names, limit: limit).map {
       prefix + rest.prefix(nameLength - 1).appending(Label($0))
     }

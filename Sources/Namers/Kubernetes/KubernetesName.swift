@@ -17,14 +17,18 @@ final class KubernetesName {
   private let isExternal: Bool
   private let endpoints: HostEndpoints
   private weak var source: EndpointSource?
+  /// Called when the service turns out to have nobody who can serve.
+  private let onAbsence: @ControlActor () -> Void
   private var slices: KubernetesWatch<EndpointSlice>?
   private var services: KubernetesWatch<KubernetesService>?
   private lazy var update = EndOfTurn { [weak self] in self?.publish() }
 
   init(
-    _ key: Key, options: KubernetesNamer.Options, client: ClusterClient, resolver: Resolver, _ source: EndpointSource
+    _ key: Key, options: KubernetesNamer.Options, client: ClusterClient, resolver: Resolver, _ source: EndpointSource,
+    onAbsence: @escaping @ControlActor () -> Void = {}
   ) {
     self.key = key
+    self.onAbsence = onAbsence
     self.source = source
     isExternal = options.scope == .external
     endpoints = HostEndpoints(source, resolver: resolver, emptyIsNeg: true)
@@ -61,6 +65,7 @@ final class KubernetesName {
       : KubernetesPlaces.entries(slices?.objects.map { Array($0.values) } ?? [], port: key.port, service: service)
     endpoints.sourceFailure = failure
     endpoints.entries = entries
+    if entries.isEmpty { onAbsence() }
   }
 
   private func fail(_ failure: String?) { if let failure { source?.fail(failure) } }

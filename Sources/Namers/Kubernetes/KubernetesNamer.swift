@@ -35,8 +35,8 @@ public final class KubernetesNamer: Namer {
   private let client: ClusterClient
   private let options: Options
   private let resolver: Resolver
-  /// Lives as long as the namer: what keeps the client's certificates up to date.
-  public var companion: AnyObject?
+  /// Names of services, by namespace.
+  private let catalog: NameCatalog
   private var lookups = WeakTable<Path, NameLookup>()
   private var sources = WeakTable<Path, EndpointSource>()
 
@@ -51,6 +51,7 @@ public final class KubernetesNamer: Namer {
     self.client = client
     self.options = options
     self.resolver = resolver
+    catalog = NameCatalog(client: client, parse: Self.names)
   }
 
   private var nameLength: Int {
@@ -89,11 +90,47 @@ public final class KubernetesNamer: Namer {
 
   private func source(_ id: Path, _ key: KubernetesName.Key) -> EndpointSource {
     sources.value(id) {
-      EndpointSource { KubernetesName(key, options: options, client: client, resolver: resolver, $0) }
+      let namespace = key.namespace
+      let list = ClusterRequest(
+        "/api/v1/namespaces/\(ControlQuery.encodeComponent(namespace))/services?limit=1000",
+        headers: ControlHeaders(["Accept": "application/json"]))
+      return EndpointSource { source in
+        KubernetesName(key, options: options, client: client, resolver: resolver, source) { [weak catalog] in
+          catalog?.refresh(namespace, list)
+        }
+      }
     }
   }
 
-  public func nearNames(to rest: Path, limit: Int) -> [Path] { [] }
+  /// A list of services, each with its name in the metadata.
+  private static func names(_ json: [UInt8]) throws -> [String] {
+    var reader = JSONReader(json.span)
+    var names: [String] = []
+    guard try reader.beginObject() else { return [] }
+    while try reader.nextKey() {
+      guard reader.isKey("items"), try reader.beginArray() else { continue }
+      while try reader.nextElement() {
+        guard try reader.beginObject() else { continue }
+        while try reader.nextKey() {
+          guard reader.isKey("metadata"), try reader.beginObject() else { continue }
+          while try reader.nextKey() {
+            if reader.isKey("name"), let name = try reader.string() { names.append(name) }
+          }
+        }
+      }
+    }
+    return names
+  }
+
+  public func nearNames(to rest: Path, limit: Int) -> [Path] {
+    guard let (id, key) = name(rest) else { return [] }
+    // Behind the service stands at most the value of its label.
+    let place = id.count - (key.label == nil ? 1 : 2)
+    let names = catalog.names(key.namespace).lazy.filter { $0 != key.service }.prefix(10_000)
+    return MeshBase.nearNames(to: key.service, among: names, limit: limit).map {
+      prefix + id.prefix(place).appending(Label($0)) + id.dropFirst(place + 1)
+    }
+  }
 
   public var failingSince: MonotonicInstant? { sources.failingSince }
   public var lastError: String? { nil }

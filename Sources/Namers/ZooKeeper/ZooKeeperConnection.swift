@@ -13,10 +13,6 @@ struct ZooKeeperSession: Equatable {
 /// One connection to one server, with a session agreed on. Requests are answered in their order.
 @ControlActor
 final class ZooKeeperConnection {
-  /// A server's default limit is 1 MiB; large trees are run with more.
-  nonisolated static let frameBytesMax = 64 << 20
-  private static let frameBytesMin = 16
-
   let address: SocketAddress
   private(set) var session: ZooKeeperSession
   /// As the server granted it.
@@ -76,7 +72,7 @@ final class ZooKeeperConnection {
     do {
       try await socket.write(hello.frame)
       while true {
-        if let frame = try frame(in: input) {
+        if let frame = try ZooKeeperFrame.first(in: input) {
           var reader = ZooKeeperReader(frame)
           _ = try reader.int()
           let granted = try reader.int()
@@ -107,16 +103,6 @@ final class ZooKeeperConnection {
   }
 
   private static func isReset(_ error: any Error) -> Bool { (error as? SystemError)?.isReset ?? false }
-
-  /// The first whole message, without its length.
-  private static func frame(in input: [UInt8], from start: Int = 0) throws(ZooKeeperError) -> ArraySlice<UInt8>? {
-    guard input.count - start >= 4 else { return nil }
-    var header = ZooKeeperReader(input[start..<(start + 4)])
-    let length = Int(try header.int())
-    guard length >= Self.frameBytesMin else { throw .malformed("a message of \(length) bytes") }
-    guard length <= Self.frameBytesMax else { throw .tooLarge(length) }
-    return input.count - start - 4 >= length ? input[(start + 4)..<(start + 4 + length)] : nil
-  }
 
   private func start() {
     heard()
@@ -211,7 +197,7 @@ final class ZooKeeperConnection {
   /// Handles the whole messages that are there.
   private func receive() throws(ZooKeeperError) {
     var offset = 0
-    while end == nil, let frame = try Self.frame(in: input, from: offset) {
+    while end == nil, let frame = try ZooKeeperFrame.first(in: input, from: offset) {
       try received(frame)
       offset = frame.endIndex
     }

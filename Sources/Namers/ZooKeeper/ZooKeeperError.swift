@@ -1,5 +1,4 @@
 import MeshBase
-import Net
 
 /// What went wrong with a ZooKeeper server or one of its nodes.
 enum ZooKeeperError: Error, Equatable, CustomStringConvertible {
@@ -39,7 +38,7 @@ enum ZooKeeperError: Error, Equatable, CustomStringConvertible {
     case .refused(let address): "\(address): the server closed the connection before there was a session"
     case .connection(let address, let text): "\(address): \(text)"
     case .malformed(let text): "malformed answer: \(text)"
-    case .tooLarge(let bytes): "an answer of \(bytes) bytes is larger than \(ZooKeeperConnection.frameBytesMax)"
+    case .tooLarge(let bytes): "an answer of \(bytes) bytes is larger than \(ZooKeeperFrame.bytesMax)"
     case .code(let code): "error \(code)"
     }
   }

@@ -1,4 +1,5 @@
 import ClusterSim
+import Foundation
 import MeshBase
 import Net
 import TestSupport
@@ -17,15 +18,44 @@ final class ClusterFixture {
   let router: Router
   private let scheduler: Scheduler
   private let zooKeeper: ZooKeeperServer?
+  /// The scheduler speaks TLS alone, and asks for a password.
+  private let secured: Secured?
+
+  /// Certificates for one name by two authorities, of which the router trusts what stands in one file.
+  struct Secured {
+    let folder = CertificateFolder("e2e-cluster")
+
+    init() throws {
+      folder.make("first", "DNS:cluster.test")
+      folder.make("second", "DNS:cluster.test", signer: "other-ca")
+      try trust("ca")
+    }
+
+    /// Replaces the file, as an operator does.
+    func trust(_ authority: String) throws {
+      try FileManager.default.copyItem(atPath: folder.path(authority + ".pem"), toPath: folder.path("new.pem"))
+      rename(folder.path("new.pem"), folder.path("trust.pem"))
+    }
+
+    func context(_ name: String) throws -> TLSServerContext {
+      let files = TLSIdentityFiles(certificate: folder.path(name + ".pem"), key: folder.path(name + ".key"))
+      return try TLSServerContext(.init(certificates: [files]))
+    }
+
+    var keys: String {
+      ", tls: {trustCertsBundle: \(folder.path("trust.pem")), commonName: cluster.test}"
+        + ", auth: {user: router, password: secret}"
+    }
+  }
 
   private enum Scheduler {
     case mesos(FakeMesosMaster)
     case marathon(FakeMarathon)
 
-    @ControlActor var addresses: [SocketAddress] {
+    @ControlActor var server: FakeScheduler {
       switch self {
-      case .mesos(let master): master.addresses
-      case .marathon(let marathon): marathon.addresses
+      case .mesos(let master): master
+      case .marathon(let marathon): marathon
       }
     }
   }
@@ -59,9 +89,13 @@ final class ClusterFixture {
   ///
   /// - Parameter zooKeeper: tells the router who leads, and nothing else does.
   init(
-    _ source: ClusterSource, instances: Int, requestsPerSecond: UInt64 = 200, zooKeeper: ZooKeeperServer? = nil
+    _ source: ClusterSource, instances: Int, requestsPerSecond: UInt64 = 200, zooKeeper: ZooKeeperServer? = nil,
+    secured: Secured? = nil
   ) async throws {
     self.zooKeeper = zooKeeper
+    self.secured = secured
+    let credentials = Credentials(secured == nil ? .none : .basic(user: "router", password: "secret"))
+    let keys = secured?.keys ?? ""
     model.backends = try SimBackends()
     // Mesos knows the results of its own checks only.
     let plan = AppPlan(
@@ -73,22 +107,23 @@ final class ClusterFixture {
       var options = FakeMesosMaster.Options()
       options.masters = 2
       options.heartbeatMilliseconds = 1_000
-      let master = try FakeMesosMaster(model, options: options)
+      let master = try FakeMesosMaster(model, options: options, credentials: credentials)
       scheduler = .mesos(master)
       dtab = "/svc/web => /#/io.l5d.mesos/marathon/web.shop"
       let masters = zooKeeper.map { "\"zk://127.0.0.1:\($0.port)/mesos\"" } ?? Self.list(master.addresses)
-      namer = "- {kind: io.l5d.mesos, masters: [\(masters)]}"
+      namer = "- {kind: io.l5d.mesos, masters: [\(masters)]\(keys)}"
     case .marathon:
       var options = FakeMarathon.Options()
       options.nodes = 2
       options.keepaliveMilliseconds = 1_000
-      let marathon = try FakeMarathon(model, options: options)
+      let marathon = try FakeMarathon(model, options: options, credentials: credentials)
       scheduler = .marathon(marathon)
       dtab = "/svc => /#/io.l5d.marathon/shop"
       let hosts = zooKeeper.map { "\"zk://127.0.0.1:\($0.port)/marathon\"" } ?? Self.list(marathon.addresses)
-      namer = "- {kind: io.l5d.marathon, hosts: [\(hosts)]}"
+      namer = "- {kind: io.l5d.marathon, hosts: [\(hosts)]\(keys)}"
     }
-    if let zooKeeper { try await Self.stand(scheduler.addresses, in: zooKeeper, source) }
+    if let secured { scheduler.server.tls = try secured.context("first") }
+    if let zooKeeper { try await Self.stand(scheduler.server.addresses, in: zooKeeper, source) }
     // Starting waits for the process, which asks the scheduler on this thread.
     router = try await Task.detached { try Router(dtab: dtab, namers: namer) }.value
     load = ClusterLoad(router, service: "web", requestsPerSecond: requestsPerSecond)
@@ -126,18 +161,17 @@ final class ClusterFixture {
 
   /// Where the leader listens.
   var leader: SocketAddress? {
-    switch scheduler {
-    case .mesos(let master): master.leader.map { master.addresses[$0] }
-    case .marathon(let marathon): marathon.leader.map { marathon.addresses[$0] }
-    }
+    scheduler.server.leader.map { scheduler.server.addresses[$0] }
   }
 
   /// No node answers any more.
-  func goAway() async {
-    switch scheduler {
-    case .mesos(let master): await master.goAway()
-    case .marathon(let marathon): await marathon.goAway()
-    }
+  func goAway() async { await scheduler.server.goAway() }
+
+  /// They are back, with another certificate, by another authority.
+  func comeBack(with certificate: String, trusting authority: String) throws {
+    try secured?.trust(authority)
+    scheduler.server.tls = try secured?.context(certificate)
+    try scheduler.server.comeBack()
   }
 
   /// They are back, with half of what they knew.
@@ -166,19 +200,13 @@ final class ClusterFixture {
 
   /// Requests that the scheduler has got.
   var questions: Int {
-    switch scheduler {
-    case .mesos(let master): master.traffic.total().requests
-    case .marathon(let marathon): marathon.traffic.total().requests
-    }
+    scheduler.server.traffic.total().requests
   }
 
   /// Ends everything; the failures of all requests since the start.
   func stop() async -> [String] {
     await load.stop()
-    switch scheduler {
-    case .mesos(let master): await master.close()
-    case .marathon(let marathon): await marathon.close()
-    }
+    await scheduler.server.close()
     return load.failures
   }
 }

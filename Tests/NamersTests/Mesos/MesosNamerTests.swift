@@ -235,6 +235,57 @@ import Testing
     await master.close()
   }
 
+  @Test("mesos-dns names of single tasks, and of the cluster itself")
+  func systemNames() async throws {
+    let (model, app) = try shop(tasks: 3)
+    var options = FakeMesosMaster.Options()
+    options.masters = 2
+    let master = try FakeMesosMaster(model, options: options)
+    let cluster = cluster(master)
+    let dns = MesosDnsNamer(cluster: cluster)
+    let task = try #require(app.tasks.first)
+    let agent = try #require(task.agentID.split(separator: "-").last)
+    let name = "api-shop-\(MesosTaskName.hash(of: task.id))-\(agent.lowercased()).marathon"
+    let single = dns.lookup(path("/\(name).mesos/x"))
+    let onAgent = dns.lookup(path("/:admin/\(name).slave.mesos"))
+    let other = dns.lookup(path("/api-shop-yyyyy-\(agent.lowercased()).marathon.mesos"))
+    #expect(await eventually { single.bound != nil && onAgent.bound != nil && other.isNeg })
+    #expect(single.bound?.id == path("/#/io.l5d.mesosdns/\(name).mesos") && single.bound?.residual == path("/x"))
+    #expect(single.bound?.endpoints.current.endpoints.map { $0.metadata["task"] } == [task.id])
+    #expect(onAgent.bound?.endpoints.current.endpoints.map(\.address.port) == [UInt16(task.hostPorts[1])])
+    model.end(task, as: .killed)
+    #expect(await eventually { single.isNeg })
+
+    let leader = dns.lookup(path("/Leader.mesos"))
+    let srv = dns.lookup(path("/_leader._tcp.mesos."))
+    let masters = dns.lookup(path("/master.mesos"))
+    let second = dns.lookup(path("/master1.mesos"))
+    let agents = dns.lookup(path("/slave.mesos"))
+    let none = dns.lookup(path("/master7.mesos"))
+    let addresses = master.addresses.map(\.description)
+    #expect(await eventually { leader.bound?.endpoints.shown == [addresses[0]] && none.isNeg })
+    #expect(await eventually { srv.bound?.endpoints.shown == [addresses[0]] })
+    #expect(await eventually { masters.bound?.endpoints.shown == addresses.sorted() })
+    #expect(await eventually { second.bound?.endpoints.shown == [addresses[1]] })
+    #expect(await eventually { agents.bound?.endpoints.shown == model.agents.map { "\($0.ip):5051" }.sorted() })
+    master.elect(1)
+    #expect(await eventually(withinMilliseconds: 5_000) { leader.bound?.endpoints.shown == [addresses[1]] })
+    let agentID = model.agents[2].id
+    model.lose(agent: agentID)
+    #expect(await eventually { agents.bound?.endpoints.current.endpoints.count == 2 })
+    await master.close()
+  }
+
+  @Test("the hash in the name of a task")
+  func taskNames() {
+    #expect(MesosTaskName.zBase32([240, 191, 199], characters: 5) == "6n9hq")
+    let name = MesosTaskName("v1-api-shop-6n9hq-s1")
+    #expect(name?.base == "v1-api-shop" && name?.hash == "6n9hq" && name?.agent == "s1")
+    for text in ["6n9hq-s1", "a-6n9h-s1", "a-6n9hl-s1", "a-6n9hq-", "-6n9hq-s1", ""] {
+      #expect(MesosTaskName(text) == nil, "\(text)")
+    }
+  }
+
   @Test("a VIP of one app port is bound to that app port's id where a Marathon namer knows it")
   func sharedID() async throws {
     let (model, app) = try shop()

@@ -25,8 +25,12 @@ public final class MesosCluster {
   }
 
   public let options: Options
+  /// Asks the masters.
+  public let client: ClusterClient
   let model = MesosModel()
   private let leaders: any LeaderSource
+  private let resolver: Resolver
+  private let observers = Observers()
   private let feed: MesosFeed
   private var watches: [MesosInterest: [WeakWatch]] = [:]
   private var sources = WeakTable<Path, EndpointSource>()
@@ -45,9 +49,10 @@ public final class MesosCluster {
     credentials: ClusterCredentials = .none, options: Options = Options()
   ) {
     leaders = source
+    self.resolver = resolver
     self.options = options
     let masters = MesosMasters(source)
-    let client = ClusterClient(source: masters, resolver: resolver, security: security, credentials: credentials)
+    client = ClusterClient(source: masters, resolver: resolver, security: security, credentials: credentials)
     feed = MesosFeed(model: model, options: options, masters: masters, client: client)
     agentNames = MesosAgentNames(model: model, resolver: resolver)
     agentNames.onChange = { [weak self] in self?.publication.request() }
@@ -80,6 +85,44 @@ public final class MesosCluster {
     return NameLookup { Follow(bound, $0) }
   }
 
+  /// The same for a name of the cluster itself.
+  func follow(_ id: Path, residual: Path, _ name: MesosSystemName) -> NameLookup {
+    feed.start()
+    let source = sources.value(id) {
+      EndpointSource { MesosSystemFeed(name, $0, of: self, resolver: resolver) }
+    }
+    return NameLookup { Follow(BoundName(id: id, residual: residual, endpoints: source), $0) }
+  }
+
+  /// `onChange` is called at the end of a turn in which anything may have changed.
+  func observe(_ onChange: @escaping @ControlActor () -> Void) -> ObservationToken { observers.add(onChange) }
+
+  var failure: EndpointSource.Failure? { feed.failure }
+
+  /// Whom a name of the cluster means; `nil`: not known yet.
+  func entries(_ name: MesosSystemName) -> [HostEntry]? {
+    let hosts: [ClusterHost]
+    switch name {
+    case .leader:
+      guard let leader = feed.host else { return nil }
+      hosts = [leader]
+    case .masters, .master:
+      if leaders.hosts.isEmpty { return nil }
+      if case .master(let number) = name {
+        hosts = leaders.hosts.indices.contains(number) ? [leaders.hosts[number]] : []
+      } else {
+        hosts = leaders.hosts
+      }
+    case .agents:
+      guard model.isComplete else { return nil }
+      let known = model.agents.values.filter { $0.isKnown && $0.address != nil }.sorted { $0.id < $1.id }
+      return known.map { agent in
+        HostEntry(host: agent.address?.ip ?? "", port: agent.port, metadata: ["agent": agent.title])
+      }
+    }
+    return hosts.map { HostEntry(host: $0.host, port: $0.port) }
+  }
+
   /// The names in use below a namer's prefix, for its state.
   func names(below prefix: Path) -> [NamerState.Name] {
     sources.entries.filter { $0.key.hasPrefix(prefix) }.map { NamerState.Name(id: $0.key, source: $0.value) }
@@ -108,6 +151,7 @@ public final class MesosCluster {
   private var sweepAt = 64
 
   private func publish() {
+    observers.notify()
     agentNames.update()
     let changes = model.takeChanges()
     guard model.isComplete else {
@@ -198,8 +242,10 @@ enum MesosQuery: Hashable {
       // Where the task ends and the framework begins is not said.
       var interests: [MesosInterest] = []
       for place in name.body.indices where name.body[place] == "." {
-        let task = DnsText.label(name.body[..<place])
-        interests.append(.service(label: task, framework: String(name.body[name.body.index(after: place)...])))
+        let (task, rest) = (name.body[..<place], String(name.body[name.body.index(after: place)...]))
+        interests.append(.service(label: DnsText.label(task), framework: rest))
+        guard let single = MesosTaskName(task) else { continue }
+        interests.append(.service(label: DnsText.label(single.base), framework: rest))
       }
       return interests
     }

@@ -53,7 +53,8 @@ public final class MesosNamer: MesosClusterNamer {
 }
 
 /// `io.l5d.mesosdns`: the names that mesos-dns serves, `[:port/]web-shop.marathon.mesos` and
-/// `_http._web-shop._tcp.marathon.mesos`, with the ports it cannot tell of.
+/// `_http._web-shop._tcp.marathon.mesos`, with the ports it cannot tell of; single tasks and the cluster itself
+/// (`leader.mesos`) as well.
 @ControlActor
 public final class MesosDnsNamer: MesosClusterNamer {
   public let prefix: Path
@@ -71,9 +72,11 @@ public final class MesosDnsNamer: MesosClusterNamer {
 
   public func lookup(_ rest: Path) -> NameLookup {
     let (port, path) = MesosPath.port(rest)
-    guard let text = path.first?.text, let name = MesosDnsName(text, domain: domain) else {
-      return NameLookup(.tree(.neg))
+    guard let text = path.first?.text else { return NameLookup(.tree(.neg)) }
+    if let system = MesosSystemName(text, domain: domain) {
+      return cluster.follow(prefix.appending(Label(text.lowercased())), residual: path.dropFirst(1), system)
     }
+    guard let name = MesosDnsName(text, domain: domain) else { return NameLookup(.tree(.neg)) }
     var id = prefix + rest.prefix(rest.count - path.count)
     // Letter case and a final dot make no difference.
     id = id.appending(Label(name.written(domain: domain)))

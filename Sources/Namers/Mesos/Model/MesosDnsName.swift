@@ -48,44 +48,51 @@ struct MesosDnsName: Hashable, Sendable {
 }
 
 extension MesosModel {
-  /// The workloads a name leads to: all whose names are mangled to it, and, without the ambiguity, those with discovery
-  /// information that bear it unmangled (`v1.api.shop.marathon.mesos`).
-  func workloads(_ name: MesosDnsName) -> [MesosWorkload] {
-    var found: [MesosWorkload] = []
+  /// The tasks a name leads to: all whose names are mangled to it, and, without the ambiguity, those with discovery
+  /// information that bear it unmangled (`v1.api.shop.marathon.mesos`); else the single task that it names.
+  func tasks(_ name: MesosDnsName) -> [MesosTask] {
+    var found: [MesosTask] = []
     for framework in frameworks.values where framework.name != nil && !framework.label.isEmpty {
       if let task = name.task {
-        if framework.label == name.body { found += framework.byLabel[task] ?? [] }
+        if framework.label == name.body { found += (framework.byLabel[task] ?? []).flatMap(\.tasks) }
         continue
       }
       guard name.body.hasSuffix("." + framework.label) else { continue }
-      let task = String(name.body.dropLast(framework.label.count + 1))
-      if !task.utf8.contains(UInt8(ascii: ".")) {
-        found += framework.byLabel[task] ?? []
+      let text = String(name.body.dropLast(framework.label.count + 1))
+      let all = workloads(text, of: framework)
+      if all.isEmpty, let single = MesosTaskName(text) {
+        found += workloads(single.base, of: framework).flatMap(\.tasks).filter(single.names)
       } else {
-        found += (framework.byLabel[DnsText.label(task)] ?? []).filter {
-          $0.name.lowercased() == task && $0.tasks.contains { $0.hasDiscovery }
-        }
+        found += all.flatMap(\.tasks)
       }
     }
     return found
   }
 
+  /// By a name as mesos-dns mangles it, or one with dots.
+  private func workloads(_ name: String, of framework: MesosFramework) -> [MesosWorkload] {
+    if !name.utf8.contains(UInt8(ascii: ".")) { return framework.byLabel[name] ?? [] }
+    return (framework.byLabel[DnsText.label(name)] ?? []).filter {
+      $0.name.lowercased() == name && $0.tasks.contains { $0.hasDiscovery }
+    }
+  }
+
   /// The ports an SRV name is about, of all tasks that may be used; for an address name, the chosen port of each.
   func backends(_ name: MesosDnsName, port choice: MesosPortChoice) -> [MesosBackend] {
-    let workloads = workloads(name)
+    let tasks = tasks(name)
     guard let isUDP = name.isUDP else {
-      return backends(workloads, port: choice).compactMap { $0.onAgent(name.isAgent) }
-    }
-    return workloads.flatMap { workload in
-      workload.tasks.flatMap { task in
-        task.ports
-          .filter {
-            // Ports that are only a resource have no protocol.
-            $0.isDeclared && ($0.isUDP == isUDP || !task.hasDiscovery)
-              && (name.port.map { [name = $0.name] port in name.map { DnsText.label($0) } == port } ?? true)
-          }
-          .compactMap { Self.backend(task, $0)?.onAgent(name.isAgent) }
+      return tasks.compactMap { task in
+        choice.port(of: task.ports).flatMap { Self.backend(task, $0) }?.onAgent(name.isAgent)
       }
+    }
+    return tasks.flatMap { task in
+      task.ports
+        .filter {
+          // Ports that are only a resource have no protocol.
+          $0.isDeclared && ($0.isUDP == isUDP || !task.hasDiscovery)
+            && (name.port.map { [name = $0.name] port in name.map { DnsText.label($0) } == port } ?? true)
+        }
+        .compactMap { Self.backend(task, $0)?.onAgent(name.isAgent) }
     }
   }
 
@@ -93,13 +100,11 @@ extension MesosModel {
   /// for tasks without any.
   func addresses(_ name: MesosDnsName) -> [SocketAddress] {
     var found: Set<SocketAddress> = []
-    for workload in workloads(name) {
-      for task in workload.tasks where task.state == .running {
-        if !name.isAgent && !task.addresses.isEmpty {
-          found.formUnion(task.addresses)
-        } else if let address = task.agent.address {
-          found.insert(address)
-        }
+    for task in tasks(name) where task.state == .running {
+      if !name.isAgent && !task.addresses.isEmpty {
+        found.formUnion(task.addresses)
+      } else if let address = task.agent.address {
+        found.insert(address)
       }
     }
     return found.sorted { ($0.high, $0.low) < ($1.high, $1.low) }

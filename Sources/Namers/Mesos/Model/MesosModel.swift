@@ -92,6 +92,7 @@ final class MesosModel {
     agent.generation = generation
     agent.isRecovered = isRecovered
     agent.hostname = report.hostname
+    if let port = report.port { agent.port = port }
     // Recovered agents are told of without their pid, which is the better source.
     let isBrief = report.pid.isEmpty && agent.address != nil
     let address = isBrief || report.address == nil ? agent.address : report.address

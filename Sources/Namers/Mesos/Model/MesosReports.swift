@@ -76,6 +76,9 @@ struct MesosAgentReport: Equatable, Sendable {
   /// Such as `slave(1)@10.0.1.7:5051`.
   var pid = ""
 
+  /// Where it listens itself, as the pid says.
+  var port: UInt16? { pid.lastIndex(of: ":").flatMap { UInt16(pid[pid.index(after: $0)...]) } }
+
   /// Its address with port 0: that of the pid, else that of the host name; `nil` if both are names.
   var address: SocketAddress? {
     if let at = pid.lastIndex(of: "@"), let address = SocketAddress(String(pid[pid.index(after: at)...])) {

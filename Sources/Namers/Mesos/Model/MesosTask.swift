@@ -111,6 +111,8 @@ final class MesosAgent {
   var hostname = ""
   /// Port 0; `nil`: not known.
   var address: SocketAddress?
+  /// Where the agent itself listens; an agent's usual one while that is not told.
+  var port: UInt16 = 5_051
   /// It was told of once, not only by its tasks.
   var isHeardOf = false
   /// It was told of, and is not gone.

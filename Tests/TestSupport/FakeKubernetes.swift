@@ -1,11 +1,9 @@
 import MeshBase
 import Net
 
-@testable import Namers
-
 /// The API of a Kubernetes cluster as far as it is published for lists and watches, with the faults of real servers.
 @ControlActor
-final class FakeKubernetes {
+public final class FakeKubernetes {
   private struct Stored {
     var kind: String
     var namespace: String
@@ -39,7 +37,7 @@ final class FakeKubernetes {
   }
 
   private var server: ControlHTTPServer?
-  private(set) var port: UInt16 = 0
+  public private(set) var port: UInt16 = 0
   private var version = 100
   private var objects: [String: Stored] = [:]
   private var history: [Change] = []
@@ -47,32 +45,32 @@ final class FakeKubernetes {
   private var oldest = 0
   private var watchers: [Watcher] = []
   /// All answers are this, when set.
-  var failure: (status: Int, text: String)?
+  public var failure: (status: Int, text: String)?
   /// What a request must bear.
-  var token: String?
-  private(set) var requests: [String] = []
+  public var token: String?
+  public private(set) var requests: [String] = []
 
-  init(port: UInt16 = 0) throws {
-    let server = try ControlHTTPServer(on: .loopback(port: port)) { [weak self] request in
+  public init(port: UInt16 = 0, tls: TLSServerContext? = nil) throws {
+    let server = try ControlHTTPServer(on: .loopback(port: port), tls: tls) { [weak self] request in
       self?.answer(request) ?? .text(status: 503, "gone")
     }
     self.server = server
     self.port = server.address?.port ?? 0
   }
 
-  func stop() async {
+  public func stop() async {
     cutWatches()
     await server?.close()
     server = nil
   }
 
-  var watchCount: Int { watchers.count }
-  var lists: [String] { requests.filter { !$0.contains("watch=true") } }
-  var watches: [String] { requests.filter { $0.contains("watch=true") } }
+  public var watchCount: Int { watchers.count }
+  public var lists: [String] { requests.filter { !$0.contains("watch=true") } }
+  public var watches: [String] { requests.filter { $0.contains("watch=true") } }
 
   // MARK: Objects
 
-  func slice(
+  public func slice(
     _ name: String, of service: String, in namespace: String = "ns", family: String = "IPv4",
     ports: String = #"[{"name":"http","port":8080,"protocol":"TCP"}]"#, labels: [String: String] = [:],
     _ endpoints: [(address: String, conditions: String)]
@@ -85,7 +83,7 @@ final class FakeKubernetes {
       #""addressType":"\#(family)","ports":\#(ports),"endpoints":[\#(places.joined(separator: ","))]"#)
   }
 
-  func service(
+  public func service(
     _ name: String, in namespace: String = "ns", labels: [String: String] = [:], spec: String, status: String = "{}"
   ) {
     put("services", namespace, name, labels, #""spec":\#(spec),"status":\#(status)"#)
@@ -100,7 +98,7 @@ final class FakeKubernetes {
     tell(change)
   }
 
-  func delete(_ kind: String, _ name: String, in namespace: String = "ns") {
+  public func delete(_ kind: String, _ name: String, in namespace: String = "ns") {
     guard var stored = objects.removeValue(forKey: "\(kind)/\(namespace)/\(name)") else { return }
     version += 1
     stored.version = version
@@ -122,7 +120,7 @@ final class FakeKubernetes {
 
   // MARK: Faults
 
-  func cutWatches() {
+  public func cutWatches() {
     for watcher in watchers {
       watcher.isCut = true
       watcher.wake()
@@ -130,16 +128,16 @@ final class FakeKubernetes {
     watchers = []
   }
 
-  func bookmark() {
+  public func bookmark() {
     for watcher in watchers {
       watcher.add(#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"\#(version)"}}}"# + "\n")
     }
   }
 
   /// As etcd's compaction does: versions up to now are forgotten.
-  func compact() { oldest = version }
+  public func compact() { oldest = version }
 
-  func tellWatches(_ text: String) { for watcher in watchers { watcher.add(text) } }
+  public func tellWatches(_ text: String) { for watcher in watchers { watcher.add(text) } }
 
   // MARK: Requests
 

@@ -2,8 +2,8 @@ import Foundation
 import MeshBase
 
 /// A name server on loopback, UDP and TCP, that answers by a table.
-final class DnsServer: @unchecked Sendable {
-  enum Answer: Sendable {
+public final class DnsServer: @unchecked Sendable {
+  public enum Answer: Sendable {
     case addresses([String], ttl: UInt32 = 0)
     /// `PRIORITY WEIGHT PORT TARGET` each.
     case services([String], ttl: UInt32 = 0)
@@ -18,7 +18,7 @@ final class DnsServer: @unchecked Sendable {
     case garbage
   }
 
-  enum Kind: UInt16, Sendable {
+  public enum Kind: UInt16, Sendable {
     case a = 1
     case aaaa = 28
     case srv = 33
@@ -31,9 +31,9 @@ final class DnsServer: @unchecked Sendable {
   private var isStopped = false
   private let udp: Int32
   private let tcp: Int32
-  let address: SocketAddress
+  public let address: SocketAddress
 
-  init() {
+  public init() {
     var port: UInt16 = 0
     var sockets: (udp: Int32, tcp: Int32) = (-1, -1)
     // Both on one port; another process may be quicker.
@@ -51,15 +51,15 @@ final class DnsServer: @unchecked Sendable {
     Foundation.Thread.detachNewThread { [self] in serve() }
   }
 
-  func stop() {
+  public func stop() {
     lock.withLock { isStopped = true }
     shutdown(tcp, Int32(SHUT_RDWR))
   }
 
-  func set(_ name: String, _ kind: Kind, _ answer: Answer) { lock.withLock { zone["\(name) \(kind)"] = answer } }
+  public func set(_ name: String, _ kind: Kind, _ answer: Answer) { lock.withLock { zone["\(name) \(kind)"] = answer } }
 
   /// Questions so far, as `name a` or `name aaaa`.
-  var questions: [String] { lock.withLock { asked } }
+  public var questions: [String] { lock.withLock { asked } }
 
   private static func bound(_ type: UInt32, port: UInt16) -> Int32 {
     let raw = socket(AF_INET, Int32(type), 0)
