@@ -37,6 +37,12 @@ struct HTTP2Ledger {
     sectionBytesMax = maxHeaderListBytes * limits.headerBombFactor
   }
 
+  /// Frames and resets, all kinds together, that were not paid for or forgotten.
+  var level: Int {
+    rapidResets.level &+ provokedResets.level &+ settings.level &+ pings.level &+ priorities.level
+      &+ windowUpdates.level &+ emptyFrames.level &+ unknownFrames.level &+ oversizeHeads.level &+ refusedStreams.level
+  }
+
   /// The head of a frame has come; what it is too much of, if anything.
   mutating func frameBegins(_ head: HTTP2FrameScan.Head, at now: UInt64) -> HTTP2Abuse? {
     switch head.type {

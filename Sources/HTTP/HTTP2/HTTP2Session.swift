@@ -331,6 +331,9 @@ extension HTTP2Session {
     stream.heldHeadBytes = 0
   }
 
+  /// How many of the peer's frames and resets cost us more than the peer and are not paid for by other work.
+  public var charged: Int { ledger.level }
+
   /// Since when bytes wait on `stream` without progress because the peer's window, of the stream or of the connection,
   /// is closed; nil while it is open or nothing waits.
   public func stalledSince(_ stream: HTTP2Stream) -> MonotonicInstant? {

@@ -247,7 +247,10 @@ final class ServerConnection: CallerChannel {
           process(inbox.readable, in: inbox)
         }
       } else {
-        let target = worker.serverBuffer
+        let target =
+          isFirst
+          ? UnsafeMutableRawBufferPointer(rebasing: worker.serverBuffer[..<HTTP2Turn.carefulReadBytes])
+          : worker.serverBuffer
         room = target.count
         count = receiveBytes(into: target)
         if count > 0 {

@@ -25,6 +25,10 @@ final class HTTP2ServerConnection: CallerChannel {
   private var isFlushDue = false
   private var mayHaveUnread = false
   private var sawPeerClosed = false
+  /// Bytes of the next read.
+  private var readBytes = HTTP2Turn.carefulReadBytes
+  /// The session's, when `readBytes` was last looked at.
+  private var charged = 0
   private var drainStage = DrainStage.none
   /// All is said: what still comes is read and dropped until the caller has closed too, so that the last frames are not
   /// lost to a reset.
@@ -147,7 +151,7 @@ final class HTTP2ServerConnection: CallerChannel {
     mayHaveUnread = false
     for _ in 0..<HTTP2Turn.reads {
       guard isOpen else { return }
-      let target = worker.serverBuffer
+      let target = UnsafeMutableRawBufferPointer(rebasing: worker.serverBuffer[..<readBytes])
       let count = receiveBytes(into: target)
       if count <= 0 {
         if count < 0 && Socket.wouldBlock(count) { return }
@@ -163,11 +167,23 @@ final class HTTP2ServerConnection: CallerChannel {
       }
       process(UnsafeRawBufferPointer(rebasing: target[..<count]))
       if isDry(after: count, of: target.count) && !sawPeerClosed { return }
+      if !readsOn() { break }
     }
     if isOpen {
       mayHaveUnread = true
       scheduleFlush()
     }
+  }
+
+  /// There is more to read; whether in this turn. What a read has cost shows when its answers have gone out.
+  private func readsOn() -> Bool {
+    let before = charged
+    charged = session.charged
+    let wasFull = readBytes == worker.serverBuffer.count
+    readBytes =
+      charged &- before > HTTP2Turn.chargesMax
+      ? HTTP2Turn.carefulReadBytes : min(readBytes * 2, worker.serverBuffer.count)
+    return wasFull && readBytes == worker.serverBuffer.count
   }
 
   private func process(_ bytes: UnsafeRawBufferPointer) {

@@ -5,6 +5,11 @@ import Net
 /// How much one connection of HTTP/2 reads and writes before others have their turn.
 enum HTTP2Turn {
   static let reads = 8
+  /// Bytes of a caller's first read, and of the next after one that cost much. While reads are not full, each takes a turn
+  /// of the loop, so that an abusive connection does not do at once all it may do before it is ended.
+  static let carefulReadBytes = 8_192
+  /// What the frames of one read may cost: see `HTTP2Session.charged`.
+  static let chargesMax = 16
   /// Bytes taken from the session for one write.
   static let writeBytes = 65_536
 }
