@@ -40,7 +40,8 @@ enum DeployBar {
     for (version, count) in cluster.backends.requestsByVersion.sorted(by: { $0.key < $1.key }) {
       report.note("requests to version \(version)", Double(count))
     }
-    for text in try EventRateBar.unlike(cluster, router, withinMilliseconds: 3_000) { report.fail(text) }
+    // Of tasks that ended while no leader told of it a Mesos agent must first be back for ten seconds without them.
+    for text in try EventRateBar.unlike(cluster, router, withinMilliseconds: 15_000) { report.fail(text) }
     try router.end()
     try cluster.close()
     return report.passes
