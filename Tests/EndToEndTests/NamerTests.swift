@@ -22,8 +22,12 @@ extension LoadTests {
     /// What a server over HTTP says at present, and the version that it has.
     private final class Source: Sendable {
       private let state = Locked<(version: Int, body: String)>((1, "[]"))
+      private let isGone = Locked(false)
       func set(_ body: String) { state.withLock { $0 = ($0.version + 1, body) } }
       var current: (version: Int, body: String) { state.withLock { $0 } }
+
+      /// Nothing is answered any more; connections end.
+      func leave() { isGone.withLock { $0 = true } }
 
       /// As Consul answers: at once, or when there is something newer than the question knows.
       func consul() -> Backend {
@@ -31,7 +35,8 @@ extension LoadTests {
           while let request = connection.request() {
             let asked = request.startLine.split(separator: "index=").dropFirst().first
               .flatMap { Int($0.prefix { $0.isNumber }) }
-            while let asked, self.current.version == asked { usleep(5_000) }
+            while let asked, self.current.version == asked, !self.isGone.withLock({ $0 }) { usleep(5_000) }
+            if self.isGone.withLock({ $0 }) { return }
             let (version, body) = self.current
             connection.socket.send(
               "HTTP/1.1 200 OK\r\nX-Consul-Index: \(version)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
@@ -58,8 +63,12 @@ extension LoadTests {
       let state = try #require(try AdminPage.get(router, "/namer_state/io.l5d.consul.json"))
       #expect(state.contains(#""state":"bound""#), "\(state)")
       agent = nil
+      source.leave()
       source.set("[]")
       usleep(300_000)
+      for _ in 0..<20 { #expect(try router.get("web")?.bodyText == "2") }
+      let failing = try #require(try AdminPage.get(router, "/namer_state/io.l5d.consul.json"))
+      #expect(!failing.contains(#""failingMilliseconds":null"#), "\(failing)")
       withExtendedLifetime((first, second)) {}
     }
 
