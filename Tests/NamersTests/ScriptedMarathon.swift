@@ -4,9 +4,10 @@ import Net
 
 @testable import Namers
 
-/// A small Marathon over a real socket: apps as JSON objects, single answers, lists, and an event stream.
+/// A small Marathon over a real socket: apps as JSON objects, single answers, lists, and an event stream. It answers and
+/// tells what a test says, contradictions included; `ClusterSim.FakeMarathon` has a model behind it.
 @ControlActor
-final class FakeMarathon {
+final class ScriptedMarathon {
   var apps: [String: [String: Any]] = [:]
   /// Of requests other than the stream's.
   private(set) var requests: [String] = []
