@@ -14,21 +14,8 @@ extension NamersTests {
 
     deinit { server.stop() }
 
-    func resolver() -> Resolver {
-      var options = Resolver.Options()
-      options.servers = [server.address]
-      options.hostsPath = "/dev/null"
-      options.ttlMillisecondsMin = 40
-      options.negativeTTLMilliseconds = 40
-      options.retryMilliseconds = 20
-      options.attemptTimeoutMilliseconds = 150
-      options.attempts = 1
-      options.dropsUnreachableIPv6 = false
-      return Resolver(options: options)
-    }
-
     func namer(domain: String? = nil) -> DnsServiceNamer {
-      DnsServiceNamer(domain: domain, refreshMilliseconds: 60, resolver: resolver())
+      DnsServiceNamer(domain: domain, refreshMilliseconds: 60, resolver: server.resolver())
     }
 
     func host(_ name: String, _ address: String?) {

@@ -16,19 +16,8 @@ extension NamersTests {
 
     deinit { server.stop() }
 
-    /// Asks often and gives up soon.
     func resolver(_ change: (inout Resolver.Options) -> Void = { _ in }) -> Resolver {
-      var options = Resolver.Options()
-      options.servers = [server.address]
-      options.hostsPath = "\(directory.path)/hosts"
-      options.ttlMillisecondsMin = 40
-      options.negativeTTLMilliseconds = 40
-      options.retryMilliseconds = 20
-      options.attemptTimeoutMilliseconds = 150
-      options.attempts = 1
-      options.dropsUnreachableIPv6 = false
-      change(&options)
-      return Resolver(options: options)
+      server.resolver(hosts: "\(directory.path)/hosts", change)
     }
 
     func bound(_ path: Path, _ resolver: Resolver) -> BoundName? {

@@ -2,6 +2,7 @@ import Dtab
 import Foundation
 import MeshBase
 import Net
+import TestSupport
 import Testing
 
 @testable import Namers
@@ -51,6 +52,24 @@ func offlineResolver() -> Resolver {
   options.attemptTimeoutMilliseconds = 50
   options.attempts = 1
   return Resolver(options: options)
+}
+
+extension DnsServer {
+  /// Asks this server alone, often, and gives up soon.
+  @ControlActor
+  func resolver(hosts: String = "/dev/null", _ change: (inout Resolver.Options) -> Void = { _ in }) -> Resolver {
+    var options = Resolver.Options()
+    options.servers = [address]
+    options.hostsPath = hosts
+    options.ttlMillisecondsMin = 40
+    options.negativeTTLMilliseconds = 40
+    options.retryMilliseconds = 20
+    options.attemptTimeoutMilliseconds = 150
+    options.attempts = 1
+    options.dropsUnreachableIPv6 = false
+    change(&options)
+    return Resolver(options: options)
+  }
 }
 
 extension NameLookup {
