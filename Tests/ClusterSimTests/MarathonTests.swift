@@ -11,8 +11,7 @@ import Testing
 struct MarathonTests {
   @Test("answers what the fixture holds, for all apps and for one, however its id is written")
   func fixture() async throws {
-    let model = ClusterModel()
-    try model.load(folder: Sim.fixtures)
+    let model = try Sim.recorded()
     let marathon = try FakeMarathon(model)
     let recorded = try JSONNode(parsing: try Sim.fixture("marathon/apps-embed-tasks.json"))
     #expect(try await Sim.node(marathon.address, "/v2/apps?embed=apps.tasks") == recorded)
@@ -31,11 +30,8 @@ struct MarathonTests {
 
   @Test("replays the recorded events and answers as after them")
   func replay() async throws {
-    let model = ClusterModel()
-    try model.load(folder: Sim.fixtures)
-    var options = FakeMarathon.Options()
-    options.streamPieceBytesMax = 7
-    let marathon = try FakeMarathon(model, options: options)
+    let model = try Sim.recorded()
+    let marathon = try FakeMarathon(model) { $0.streamPieceBytesMax = 7 }
     let reader = try await StreamReader(marathon.address)
     let events = try model.takeRecordedEvents()
     marathon.send(raw: events)
@@ -48,8 +44,7 @@ struct MarathonTests {
 
   @Test("what a fixture's app becomes shows in its answer, the rest of it stays")
   func fixtureChanges() async throws {
-    let model = ClusterModel()
-    try model.load(folder: Sim.fixtures)
+    let model = try Sim.recorded()
     let marathon = try FakeMarathon(model)
     let app = try #require(model.app("/lantern/web"))
     let before = try await Sim.node(marathon.address, "/v2/apps/lantern/web?embed=app.tasks")["app"]
@@ -72,9 +67,7 @@ struct MarathonTests {
   @Test("a task's life is told in both generations of event names", arguments: EventGeneration.allCases)
   func generations(generation: EventGeneration) async throws {
     let model = ClusterModel()
-    var options = FakeMarathon.Options()
-    options.generation = generation
-    let marathon = try FakeMarathon(model, options: options)
+    let marathon = try FakeMarathon(model) { $0.generation = generation }
     let app = model.add(AppPlan("/a/b", checks: 1))
     let reader = try await StreamReader(marathon.address)
     let task = try model.launch(app)
@@ -99,9 +92,7 @@ struct MarathonTests {
   @Test("event_type filters the stream; keepalives come as CR, then LF")
   func filter() async throws {
     let model = ClusterModel()
-    var options = FakeMarathon.Options()
-    options.keepaliveMilliseconds = 20
-    let marathon = try FakeMarathon(model, options: options)
+    let marathon = try FakeMarathon(model) { $0.keepaliveMilliseconds = 20 }
     let app = model.add(AppPlan("/a"))
     let reader = try await StreamReader(marathon.address, "/v2/events?event_type=status_update_event&event_type=x")
     _ = try model.launch(app)
@@ -117,9 +108,7 @@ struct MarathonTests {
   func standby() async throws {
     let model = ClusterModel()
     _ = try model.addRunning(AppPlan("/a", instances: 2))
-    var options = FakeMarathon.Options()
-    options.nodes = 2
-    let marathon = try FakeMarathon(model, options: options)
+    let marathon = try FakeMarathon(model) { $0.nodes = 2 }
     let answer = try await Sim.get(marathon.addresses[1], "/v2/apps/a?embed=app.tasks")
     #expect(answer.status == 200)
     #expect(answer.headers["X-Marathon-Via"] != nil)
@@ -147,9 +136,7 @@ struct MarathonTests {
   @Test("who reads too slowly is cut off")
   func slowConsumer() async throws {
     let model = ClusterModel()
-    var options = FakeMarathon.Options()
-    options.streamEventsMax = 64
-    let marathon = try FakeMarathon(model, options: options)
+    let marathon = try FakeMarathon(model) { $0.streamEventsMax = 64 }
     let client = ControlHTTPClient(to: marathon.address)
     let stream = try await client.open("GET", "/v2/events", headers: ControlHeaders(["Accept": "text/event-stream"]))
     let text = String(repeating: "x", count: 65_536)
@@ -263,9 +250,7 @@ struct MarathonTests {
   func gzip() async throws {
     let model = ClusterModel()
     try model.generate(apps: 40, tasksPerApp: 5)
-    var options = FakeMarathon.Options()
-    options.gzip = true
-    let marathon = try FakeMarathon(model, options: options)
+    let marathon = try FakeMarathon(model) { $0.gzip = true }
     let path = "/v2/apps?embed=apps.tasks"
     let plain = try await Sim.get(marathon.address, path)
     let packed = try await Sim.get(marathon.address, path, headers: ControlHeaders(["Accept-Encoding": "gzip"]))

@@ -44,11 +44,8 @@ struct MesosTests {
 
   @Test("answers what the fixture holds, and replays its records")
   func fixture() async throws {
-    let model = ClusterModel()
-    try model.load(folder: Sim.fixtures)
-    var options = FakeMesosMaster.Options()
-    options.streamPieceBytesMax = 5_000
-    let master = try FakeMesosMaster(model, options: options)
+    let model = try Sim.recorded()
+    let master = try FakeMesosMaster(model) { $0.streamPieceBytesMax = 5_000 }
     for path in ["/state", "/master/state"] {
       #expect(try await Sim.get(master.address, path).body == (try Sim.fixture("mesos/state.json")))
     }
@@ -65,9 +62,7 @@ struct MesosTests {
   func changes() async throws {
     let model = ClusterModel(seed: 5)
     try model.generate(apps: 30, tasksPerApp: 3)
-    var options = FakeMesosMaster.Options()
-    options.heartbeatMilliseconds = 30
-    let master = try FakeMesosMaster(model, options: options)
+    let master = try FakeMesosMaster(model) { $0.heartbeatMilliseconds = 30 }
     let subscription = try await Subscription(master.address)
     #expect(await eventually { subscription.types.contains("HEARTBEAT") })
     let snapshot = subscription.records[0]["subscribed"]?["get_state"]?["get_tasks"]?["tasks"]?.elements ?? []
@@ -96,9 +91,7 @@ struct MesosTests {
   func failover() async throws {
     let model = ClusterModel(seed: 9)
     try model.generate(apps: 60, tasksPerApp: 10)
-    var options = FakeMesosMaster.Options()
-    options.masters = 3
-    let master = try FakeMesosMaster(model, options: options)
+    let master = try FakeMesosMaster(model) { $0.masters = 3 }
     let answer = try await Sim.get(master.addresses[2], "/state")
     #expect(answer.status == 307)
     #expect(answer.headers["Location"] == "//\(master.addresses[0])/state")

@@ -10,6 +10,13 @@ enum Sim {
   nonisolated static let fixtures =
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Fixtures/dcos"
 
+  /// The cluster that the fixtures tell of.
+  static func recorded() throws -> ClusterModel {
+    let model = ClusterModel()
+    try model.load(folder: fixtures)
+    return model
+  }
+
   static func fixture(_ name: String) throws -> [UInt8] { try FileSystem.read("\(fixtures)/\(name)") }
 
   static func get(_ address: SocketAddress, _ target: String, headers: ControlHeaders = ControlHeaders()) async throws

@@ -35,16 +35,15 @@ final class SimCluster: Sendable {
       try model.generate(
         apps: apps, tasksPerApp: tasksPerApp, reachable: inUse, checks: 1,
         checkProtocol: source == .marathon ? "HTTP" : "MESOS_HTTP")
-      var options = FakeMarathon.Options()
-      options.nodes = nodes
-      options.keepaliveMilliseconds = 2_000
-      var masters = FakeMesosMaster.Options()
-      masters.masters = nodes
-      masters.heartbeatMilliseconds = 2_000
-      return (
-        model, try FakeMarathon(model, options: options), try FakeMesosMaster(model, options: masters),
-        Array(model.appIDs.prefix(inUse))
-      )
+      let marathon = try FakeMarathon(model) {
+        $0.nodes = nodes
+        $0.keepaliveMilliseconds = 2_000
+      }
+      let master = try FakeMesosMaster(model) {
+        $0.masters = nodes
+        $0.heartbeatMilliseconds = 2_000
+      }
+      return (model, marathon, master, Array(model.appIDs.prefix(inUse)))
     }
     (model, marathon, master, ids) = made
     names = ids.map { id in

@@ -42,6 +42,13 @@ public final class FakeMarathon: FakeScheduler {
       credentials: credentials)
   }
 
+  /// With options that differ from the usual ones.
+  public convenience init(_ model: ClusterModel, _ change: (inout Options) -> Void) throws {
+    var options = Options()
+    change(&options)
+    try self.init(model, options: options)
+  }
+
   override func answer(_ exchange: FakeExchange) -> ControlResponse { reply(exchange) }
 
   // MARK: Leading

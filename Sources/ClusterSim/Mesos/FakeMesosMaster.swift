@@ -38,6 +38,13 @@ public final class FakeMesosMaster: FakeScheduler {
       credentials: credentials)
   }
 
+  /// With options that differ from the usual ones.
+  public convenience init(_ model: ClusterModel, _ change: (inout Options) -> Void) throws {
+    var options = Options()
+    change(&options)
+    try self.init(model, options: options)
+  }
+
   override func canonical(_ path: String) -> String {
     path.hasPrefix("/master/") ? String(path.dropFirst("/master".count)) : path
   }

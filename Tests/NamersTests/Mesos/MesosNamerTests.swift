@@ -53,9 +53,7 @@ import Testing
   func names() async throws {
     let model = ClusterModel()
     try model.load(folder: Self.fixtures)
-    var options = FakeMesosMaster.Options()
-    options.streamPieceBytesMax = 3_000
-    let master = try FakeMesosMaster(model, options: options)
+    let master = try FakeMesosMaster(model) { $0.streamPieceBytesMax = 3_000 }
     let cluster = cluster(master)
     let mesos = MesosNamer(cluster: cluster)
     let vip = VipNamer(cluster: cluster)
@@ -112,9 +110,7 @@ import Testing
   @Test("a leader change loses no endpoint: recovered agents keep theirs; the standby redirects to the new leader")
   func failover() async throws {
     let (model, app) = try shop(tasks: 6)
-    var options = FakeMesosMaster.Options()
-    options.masters = 3
-    let master = try FakeMesosMaster(model, options: options)
+    let master = try FakeMesosMaster(model) { $0.masters = 3 }
     let cluster = cluster(master)
     let lookup = MesosNamer(cluster: cluster).lookup(path("/marathon/api.shop"))
     #expect(await eventually { lookup.bound?.endpoints.current.endpoints.count == 6 })
@@ -161,10 +157,10 @@ import Testing
   @Test("a stream without a sign of life for three intervals is given up, and a new snapshot has what was missed")
   func silence() async throws {
     let (model, app) = try shop()
-    var options = FakeMesosMaster.Options()
-    options.heartbeatMilliseconds = 100_000
-    options.announcedHeartbeatSeconds = 1
-    let master = try FakeMesosMaster(model, options: options)
+    let master = try FakeMesosMaster(model) {
+      $0.heartbeatMilliseconds = 100_000
+      $0.announcedHeartbeatSeconds = 1
+    }
     let cluster = cluster(master)
     let lookup = MesosNamer(cluster: cluster).lookup(path("/marathon/api.shop"))
     #expect(await eventually { lookup.bound?.endpoints.current.endpoints.count == 3 })
@@ -180,11 +176,11 @@ import Testing
   @Test("a master without the operator API is polled; an old one that does not lead says who does")
   func polling() async throws {
     let (model, app) = try shop()
-    var options = FakeMesosMaster.Options()
-    options.masters = 2
-    options.hasOperatorAPI = false
-    options.redirects = false
-    let master = try FakeMesosMaster(model, options: options)
+    let master = try FakeMesosMaster(model) {
+      $0.masters = 2
+      $0.hasOperatorAPI = false
+      $0.redirects = false
+    }
     master.elect(1)
     let cluster = cluster(master)
     let lookup = MesosNamer(cluster: cluster).lookup(path("/marathon/api.shop"))
