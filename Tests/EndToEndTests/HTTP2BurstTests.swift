@@ -26,16 +26,21 @@ struct HTTP2BurstTests {
     return (good, other)
   }
 
+  /// Answers each request so much later, and takes so many at once.
+  private func backend(streams: Int, microseconds: UInt32) -> HTTP2Backend {
+    var settings = HTTP2Settings()
+    settings.maxConcurrentStreams = streams
+    return HTTP2Backend(settings: settings) { stream in
+      stream.finished()
+      usleep(microseconds)
+      stream.answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "ok")
+    }
+  }
+
   @Test("requests that come at once wait for the first connection, more than may wait for a full pool")
   func connecting() throws {
     let router = try Router(router: "client:\n  protocol: h2\n  hostConnectionPool: {maxWaiters: 10}")
-    var settings = HTTP2Settings()
-    settings.maxConcurrentStreams = 100
-    let backend = HTTP2Backend(settings: settings) { stream in
-      stream.finished()
-      usleep(50_000)
-      stream.answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "ok")
-    }
+    let backend = backend(streams: 100, microseconds: 50_000)
     let (good, other) = answers(try burst(router, router.service(backend.backend), 300), 300)
     #expect(good == 300 && other == 0)
   }
@@ -43,13 +48,7 @@ struct HTTP2BurstTests {
   @Test("a pool that may open no more lets as many wait as it is told")
   func full() throws {
     let router = try Router(router: "client:\n  protocol: h2\n  hostConnectionPool: {maxSize: 1, maxWaiters: 10}")
-    var settings = HTTP2Settings()
-    settings.maxConcurrentStreams = 5
-    let backend = HTTP2Backend(settings: settings) { stream in
-      stream.finished()
-      usleep(200_000)
-      stream.answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "ok")
-    }
+    let backend = backend(streams: 5, microseconds: 200_000)
     let name = router.service(backend.backend)
     let first = try HTTP2Peer(connectingTo: router.port)
     defer { first.close() }
