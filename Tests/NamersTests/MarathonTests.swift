@@ -14,8 +14,8 @@ struct MarathonTests {
 
   /// A Marathon, filled before anyone asks it, and a namer over it that asks often.
   @ControlActor private func start(
-    _ mode: MarathonMode, _ health: MarathonHealthPolicy = .fresh, change: (inout MarathonOptions) -> Void = { _ in },
-    fill: (ScriptedMarathon) -> Void = { _ in }
+    _ mode: MarathonMode, _ health: MarathonHealthPolicy = .fresh, fill: (ScriptedMarathon) -> Void = { _ in },
+    change: (inout MarathonOptions) -> Void = { _ in }
   ) throws -> (marathon: ScriptedMarathon, namer: MarathonNamer, registry: NamerRegistry) {
     let marathon = try ScriptedMarathon()
     fill(marathon)
@@ -286,9 +286,8 @@ struct MarathonTests {
 
   @Test("a busy app is asked for ever more seldom, and its last state is not missed")
   @ControlActor func hot() async throws {
-    let (marathon, namer, registry) = try start(.lazy, change: { $0.restMillisecondsMax = 400 }) {
-      $0.add("/a", tasks: 1, checks: 1)
-    }
+    let (marathon, namer, registry) = try start(
+      .lazy, fill: { $0.add("/a", tasks: 1, checks: 1) }, change: { $0.restMillisecondsMax = 400 })
     let lookup = registry.lookup("/#/io.l5d.marathon/a")
     #expect(await eventually { shown(lookup) == addresses(0) && namer.store.streamSince != nil })
     marathon.forgetRequests()
@@ -317,7 +316,8 @@ struct MarathonTests {
 
   @Test("apps that nobody asks for any more are forgotten")
   @ControlActor func idle() async throws {
-    let (marathon, namer, registry) = try start(.lazy, change: { $0.idleMilliseconds = 50 }) { $0.add("/a", tasks: 1) }
+    let (marathon, namer, registry) = try start(
+      .lazy, fill: { $0.add("/a", tasks: 1) }, change: { $0.idleMilliseconds = 50 })
     do {
       let lookup = registry.lookup("/#/io.l5d.marathon/a/b/c")
       #expect(await eventually { lookup.bound != nil })

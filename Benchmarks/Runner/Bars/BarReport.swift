@@ -29,6 +29,18 @@ struct BarReport {
     print("\(bar): FAIL \(text)")
   }
 
+  /// Fails with what went wrong first, if anything did.
+  mutating func noFailure(of load: some Load) {
+    if let text = load.firstFailure { fail("first failure: \(text)") }
+  }
+
+  /// No request of a load that has ended may have failed.
+  mutating func check(_ load: some Load, _ requests: String = "requests") {
+    note(requests, Double(load.completed))
+    check("failed requests", Double(load.failed), equals: 0)
+    noFailure(of: load)
+  }
+
   private mutating func record(_ figure: String, _ value: Double, _ ok: Bool, _ bound: String, _ unit: String) {
     if !ok { passes = false }
     let unit = unit.isEmpty ? "" : " " + unit

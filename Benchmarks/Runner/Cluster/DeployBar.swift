@@ -34,9 +34,7 @@ enum DeployBar {
     }
     Harness.sleep(milliseconds: 2_500)
     load.stop()
-    report.note("requests", Double(load.completed))
-    report.check("failed requests", Double(load.failed), equals: 0)
-    if let text = load.firstFailure.withLock({ $0 }) { report.fail("first failure: \(text)") }
+    report.check(load)
     for (version, count) in cluster.backends.requestsByVersion.sorted(by: { $0.key < $1.key }) {
       report.note("requests to version \(version)", Double(count))
     }

@@ -39,9 +39,7 @@ enum OutageBar {
     try cluster.becomeWhole()
     Harness.sleep(milliseconds: 10_000)
     load.stop()
-    report.note("requests", Double(load.completed))
-    report.check("failed requests", Double(load.failed), equals: 0)
-    if let text = load.firstFailure.withLock({ $0 }) { report.fail("first failure: \(text)") }
+    report.check(load)
     let wrong = try EventRateBar.unlike(cluster, router, withinMilliseconds: 5_000)
     report.check("apps whose endpoints are not the cluster's", Double(wrong.count), equals: 0)
     for text in wrong.prefix(3) { report.fail(text) }

@@ -56,9 +56,7 @@ enum AbuseBar {
       }
     }
     load.stop()
-    report.note("well-behaved requests", Double(load.completed))
-    report.check("failed requests", Double(load.failed), equals: 0)
-    if let text = load.firstFailure.withLock({ $0 }) { report.fail("first failure: \(text)") }
+    report.check(load, "well-behaved requests")
     try router.end()
     backend.stop()
     return report.passes

@@ -1,13 +1,12 @@
 import Glibc
 import MeshBase
 import Net
-import Synchronization
 
 /// Callers of HTTP/2 by prior knowledge on a thread of their own, each with many streams at a time.
 ///
 /// What goes wrong is counted as failed: a status other than 200, a reset, a connection that ends, an answer that never
 /// comes. Time to the end of each answer is recorded.
-final class H2Load: Sendable {
+final class H2Load: Load {
   struct Plan: Sendable {
     var port: UInt16
     var connections = 4
@@ -18,23 +17,7 @@ final class H2Load: Sendable {
     var rate: Double?
   }
 
-  private let completedCount = Atomic<UInt64>(0)
-  private let failedCount = Atomic<UInt64>(0)
-  private let phaseIndex = Atomic<Int>(0)
-  private let stopping = Atomic<Bool>(false)
-  private let ended = Promise<Void>()
-  /// By phase, see `phase`.
-  let latencies = [LatencyHistogram(), LatencyHistogram()]
-  let firstFailure = Locked<String?>(nil)
-
-  var completed: UInt64 { completedCount.load(ordering: .relaxed) }
-  var failed: UInt64 { failedCount.load(ordering: .relaxed) }
-
-  /// 0 or 1: which histogram takes the latencies of requests that are answered from now on.
-  var phase: Int {
-    get { phaseIndex.load(ordering: .relaxed) }
-    set { phaseIndex.store(newValue, ordering: .relaxed) }
-  }
+  let tally = LoadTally()
 
   init(_ plan: Plan) throws {
     var files: [Int32] = []
@@ -47,35 +30,13 @@ final class H2Load: Sendable {
     Thread.start(name: "h2-load") { [self, files] in
       do {
         let poller = try Poller()
-        var engine = Engine(plan, files, poller, self)
+        var engine = Engine(plan, files, poller, tally)
         engine.run()
       } catch {
-        fail("\(error)")
+        tally.failed("\(error)")
       }
-      ended.fulfil(())
+      tally.end()
     }
-  }
-
-  /// Sends no more, waits for the answers that are due, closes.
-  func stop() {
-    stopping.store(true, ordering: .relaxed)
-    ended.wait()
-  }
-
-  /// Returns when so many more requests have been answered or have failed.
-  func waitForCompleted(_ count: UInt64) {
-    let target = completed + failed + count
-    while completed + failed < target { usleep(500) }
-  }
-
-  private func fail(_ text: @autoclosure () -> String, count: UInt64 = 1) {
-    failedCount.add(count, ordering: .relaxed)
-    firstFailure.withLock { if $0 == nil { $0 = text() } }
-  }
-
-  private func completed(since start: UInt64) {
-    latencies[phase].record(nanoseconds: Clock.now.nanoseconds - start)
-    completedCount.add(1, ordering: .relaxed)
   }
 
   private struct Engine {
@@ -95,7 +56,7 @@ final class H2Load: Sendable {
     private static let graceNanoseconds: UInt64 = 20_000_000_000
     private let plan: Plan
     private let poller: Poller
-    private unowned let results: H2Load
+    private let tally: LoadTally
     private let head: [UInt8]
     private var connections: [Connection]
     private var byFile: [Int32: Int] = [:]
@@ -103,10 +64,10 @@ final class H2Load: Sendable {
     private var allowedAt = Clock.now.nanoseconds
     private var turn = 0
 
-    init(_ plan: Plan, _ files: [Int32], _ poller: Poller, _ results: H2Load) {
+    init(_ plan: Plan, _ files: [Int32], _ poller: Poller, _ tally: LoadTally) {
       self.plan = plan
       self.poller = poller
-      self.results = results
+      self.tally = tally
       head = H2Frames.head(plan.host)
       connections = files.map { Connection(file: $0) }
       for (index, file) in files.enumerated() {
@@ -121,7 +82,7 @@ final class H2Load: Sendable {
       defer { buffer.deallocate() }
       var deadline: UInt64?
       while true {
-        let isStopping = results.stopping.load(ordering: .relaxed)
+        let isStopping = tally.isStopping
         if isStopping {
           deadline = deadline ?? Clock.now.nanoseconds + Self.graceNanoseconds
           if connections.allSatisfy(\.open.isEmpty) || Clock.now.nanoseconds > deadline ?? 0 { break }
@@ -135,7 +96,7 @@ final class H2Load: Sendable {
       }
       for connection in connections where !connection.isOver {
         if !connection.open.isEmpty {
-          results.fail("no answer after the load ended", count: UInt64(connection.open.count))
+          tally.failed("no answer after the load ended", count: UInt64(connection.open.count))
         }
         close(connection.file)
       }
@@ -197,14 +158,14 @@ final class H2Load: Sendable {
           // `:status: 200` is the static table's entry 8.
           connections[index].open[stream] = nil
           let bytes = payload.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
-          return results.fail("a head that is not 88, for status 200, but \(bytes)")
+          return tally.failed("a head that is not 88, for status 200, but \(bytes)")
         }
         if flags & 1 != 0, let start = connections[index].open.removeValue(forKey: stream) {
-          results.completed(since: start)
+          tally.completed(since: start)
         }
       case 3:
         if connections[index].open.removeValue(forKey: stream) != nil {
-          results.fail("stream \(stream) was reset with code \(H2Frames.number(payload, 0))")
+          tally.failed("stream \(stream) was reset with code \(H2Frames.number(payload, 0))")
         }
       case 4 where flags & 1 == 0: connections[index].output += H2Frames.settingsAcknowledgement
       case 6 where flags & 1 == 0: connections[index].output += H2Frames.frame(6, 1, 0, Array(payload))
@@ -216,8 +177,8 @@ final class H2Load: Sendable {
     private mutating func over(_ index: Int, _ text: String) {
       guard !connections[index].isOver else { return }
       connections[index].isOver = true
-      if !results.stopping.load(ordering: .relaxed) || !connections[index].open.isEmpty {
-        results.fail(text, count: max(1, UInt64(connections[index].open.count)))
+      if !tally.isStopping || !connections[index].open.isEmpty {
+        tally.failed(text, count: max(1, UInt64(connections[index].open.count)))
       }
       connections[index].open = [:]
       byFile[connections[index].file] = nil

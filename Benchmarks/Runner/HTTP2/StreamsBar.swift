@@ -52,7 +52,7 @@ enum StreamsBar {
     report.check(
       "to \(back): most requests at the backend at a time", Double(backend.waitingMax), least: Double(streams))
     report.check("to \(back): lost requests", Double(load.failed), equals: 0)
-    if let text = load.firstFailure.withLock({ $0 }) { report.fail("first failure: \(text)") }
+    report.noFailure(of: load)
     let most = peaks.max() ?? 0
     report.note("to \(back): resident memory with \(streams) streams", Double(most) / 1_048_576, unit: "MiB")
     report.check(

@@ -2,13 +2,12 @@ import CMeshShims
 import Glibc
 import MeshBase
 import Net
-import Synchronization
 
 /// Keep-alive callers on a thread of their own, each with one request at a time. In steady state it allocates nothing.
 ///
 /// What goes wrong is counted as failed: a status other than 200, a connection that breaks or cannot be made, an answer
 /// that does not come within `timeoutNanoseconds`.
-final class LoadGenerator: Sendable {
+final class LoadGenerator: Load {
   struct Plan: Sendable {
     var port: UInt16
     var connections = 64
@@ -29,16 +28,9 @@ final class LoadGenerator: Sendable {
   }
 
   static let timeoutNanoseconds: UInt64 = 10_000_000_000
-  private let completedCount = Atomic<UInt64>(0)
-  private let failedCount = Atomic<UInt64>(0)
-  private let phaseIndex = Atomic<Int>(0)
-  private let stopping = Atomic<Bool>(false)
-  private let ended = Promise<Void>()
+  let tally = LoadTally()
   /// When the request was sent that was answered last by each backend mark; `CLOCK_MONOTONIC` nanoseconds.
   private let lastStarts: Words
-  /// By phase, see `phase`.
-  let latencies = [LatencyHistogram(), LatencyHistogram()]
-  let firstFailure = Locked<String?>(nil)
 
   final class Words: @unchecked Sendable {
     let words: UnsafeMutablePointer<UInt64>
@@ -47,15 +39,6 @@ final class LoadGenerator: Sendable {
       words.initialize(repeating: 0, count: count)
     }
     deinit { words.deallocate() }
-  }
-
-  var completed: UInt64 { completedCount.load(ordering: .relaxed) }
-  var failed: UInt64 { failedCount.load(ordering: .relaxed) }
-
-  /// 0 or 1: which histogram takes the latencies of requests that are answered from now on.
-  var phase: Int {
-    get { phaseIndex.load(ordering: .relaxed) }
-    set { phaseIndex.store(newValue, ordering: .relaxed) }
   }
 
   func lastStart(mark: Character) -> UInt64 { mesh_word_load(lastStarts.words + Int(mark.asciiValue ?? 0)) }
@@ -70,21 +53,9 @@ final class LoadGenerator: Sendable {
     Thread.start(name: "load") { [self] in
       guard let pointer = UnsafeRawPointer(bitPattern: bits) else { return }
       let engine = Unmanaged<Engine>.fromOpaque(pointer).takeRetainedValue()
-      engine.run(until: { self.stopping.load(ordering: .relaxed) })
-      ended.fulfil(())
+      engine.run(until: { self.tally.isStopping })
+      tally.end()
     }
-  }
-
-  /// Sends no more, waits for the answers that are due, closes.
-  func stop() {
-    stopping.store(true, ordering: .relaxed)
-    ended.wait()
-  }
-
-  /// Returns when so many more requests have been answered or have failed.
-  func waitForCompleted(_ count: UInt64) {
-    let target = completed + failed + count
-    while completed + failed < target { usleep(500) }
   }
 
   private final class Engine {
@@ -237,18 +208,16 @@ final class LoadGenerator: Sendable {
 
     private func completed(_ index: Int) {
       callers[index].isBusy = false
-      results.latencies[results.phase].record(nanoseconds: Clock.now.nanoseconds - callers[index].startedAt)
-      results.completedCount.add(1, ordering: .relaxed)
+      results.tally.completed(since: callers[index].startedAt)
       next(index)
     }
 
     private func next(_ index: Int) {
-      if plan.rate == nil && !results.stopping.load(ordering: .relaxed) { send(index) } else { idle.append(index) }
+      if plan.rate == nil && !results.tally.isStopping { send(index) } else { idle.append(index) }
     }
 
     private func fail(_ index: Int, _ text: @autoclosure () -> String, reconnects: Bool = true) {
-      results.failedCount.add(1, ordering: .relaxed)
-      results.firstFailure.withLock { if $0 == nil { $0 = text() } }
+      results.tally.failed(text())
       callers[index].isBusy = false
       hangUp(index)
       if reconnects { idle.append(index) }

@@ -48,7 +48,7 @@ enum ExchangeBenchmark {
       load.stop()
       if load.failed > 0 {
         throw Harness.Failure(
-          "\(name): \(load.failed) of \(load.completed + load.failed) requests failed: \(load.firstFailure.withLock { $0 } ?? "")"
+          "\(name): \(load.failed) of \(load.completed + load.failed) requests failed: \(load.firstFailure ?? "")"
         )
       }
       if malloc_count_works() { figure.mallocsMax = 0.0005 } else { figure.mallocs = nil }
