@@ -4,7 +4,8 @@ import Net
 /// A program of the system as a child, with its children: a peer to compare with, a load generator, a backend.
 final class ChildProcess {
   let process: Int32
-  private var status: Int32?
+  /// Of its end, as `waitpid` has it.
+  private(set) var status: Int32?
   /// Where its output goes.
   let log: String
 
@@ -34,7 +35,7 @@ final class ChildProcess {
   deinit { if isRunning { kill(process, SIGKILL) } }
 
   /// The command, made to run on that core alone.
-  static func pinned(_ command: [String], to core: Int?) -> [String] {
+  private static func pinned(_ command: [String], to core: Int?) -> [String] {
     guard let core, let taskset = find("taskset") else { return command }
     return [taskset, "-c", "\(core)"] + command
   }
@@ -85,7 +86,7 @@ final class ChildProcess {
       guard isRunning else { break }
       Harness.sleep(milliseconds: 25)
     }
-    throw Harness.Failure("nobody listens on port \(port): \(Harness.read(log) ?? "")")
+    throw Harness.Failure("nobody listens on port \(port):\n\(Harness.read(log) ?? "")")
   }
 
   func end() {
