@@ -10,21 +10,10 @@ enum ChangeBar {
 
   static func run(binary: String, mode: ClusterMode, size: ClusterSize, changes: Int) throws -> Bool {
     var report = BarReport("cluster \(size.source.rawValue) \(mode.rawValue)")
-    Host.raiseDescriptorLimit()
-    let folder = try Harness.scratchFolder()
-    defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(source: size.source, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)
-    let router = try cluster.router(binary, folder: folder, mode: mode)
-    let probe = ProbeClient(port: router.port)
+    let stage = try ClusterStage(SimCluster(size), binary: binary, mode: mode)
+    let (cluster, router, probe) = (stage.cluster, stage.router, stage.probe)
     let started = Clock.now.nanoseconds
-    for name in cluster.names {
-      while probe.task(of: name) == nil {
-        guard Clock.now.nanoseconds - started < 4 * patienceNanoseconds else {
-          throw Harness.Failure("\(name) cannot be reached:\n\(Harness.read(router.log)?.suffix(2_000) ?? "")")
-        }
-        Harness.sleep(milliseconds: 10)
-      }
-    }
+    try stage.waitUntilReached()
     report.note("all apps in use reached after", Double(Clock.now.nanoseconds - started) / 1e6, unit: "ms")
     Harness.sleep(milliseconds: 3_000)
     let memory = Double(router.residentBytes) / 1_048_576
@@ -73,8 +62,7 @@ enum ChangeBar {
     report.note("pulls per change", Double(after.requests - before.requests) / Double(changes))
     report.note("events per change", Double(after.streamed - before.streamed) / Double(changes) / 1_024, unit: "KiB")
     report.note("CPU per change", Double(router.nanoseconds - cpuBefore) / Double(changes) / 1e6, unit: "ms")
-    try router.end()
-    try cluster.close()
+    try stage.end()
     return report.passes
   }
 }

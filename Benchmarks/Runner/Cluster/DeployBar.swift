@@ -7,14 +7,11 @@ import Net
 enum DeployBar {
   static func run(binary: String, source: ClusterSource, tasks: Int = 50) throws -> Bool {
     var report = BarReport("cluster \(source.rawValue) deploy")
-    Host.raiseDescriptorLimit()
-    let folder = try Harness.scratchFolder()
-    defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(source: source, apps: 1, tasksPerApp: tasks, inUse: 1, nodes: 3)
+    let stage = try ClusterStage(
+      SimCluster(source: source, apps: 1, tasksPerApp: tasks, inUse: 1, nodes: 3), binary: binary, mode: .lazy)
+    let (cluster, router) = (stage.cluster, stage.router)
     let (name, id) = (cluster.names[0], cluster.ids[0])
-    let router = try cluster.router(binary, folder: folder, mode: .lazy)
-    let probe = ProbeClient(port: router.port)
-    for _ in 0..<1_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
+    try stage.waitUntilReached()
     let request = Array("GET \(name) HTTP/1.1\r\nHost: cluster\r\n\r\n".utf8)
     let load = try LoadGenerator(.init(port: router.port, connections: 32, requests: [request], rate: 2_000))
     load.waitForCompleted(2_000)
@@ -39,9 +36,8 @@ enum DeployBar {
       report.note("requests to version \(version)", Double(count))
     }
     // Of tasks that ended while no leader told of it a Mesos agent must first be back for ten seconds without them.
-    for text in try EventRateBar.unlike(cluster, router, withinMilliseconds: 15_000) { report.fail(text) }
-    try router.end()
-    try cluster.close()
+    try stage.check(&report, withinMilliseconds: 15_000)
+    try stage.end()
     return report.passes
   }
 }

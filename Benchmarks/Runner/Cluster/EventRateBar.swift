@@ -11,7 +11,7 @@ enum EventRateBar {
 
   static func run(binary: String, size: ClusterSize, seconds: Int) throws -> Bool {
     var passes = true
-    for mode in size.source == .marathon ? [ClusterMode.lazy, .eager] : [.eager] {
+    for mode in size.source.modes {
       passes = try run(binary: binary, size: size, seconds: seconds, mode: mode) && passes
     }
     return passes
@@ -19,16 +19,10 @@ enum EventRateBar {
 
   private static func run(binary: String, size: ClusterSize, seconds: Int, mode: ClusterMode) throws -> Bool {
     var report = BarReport("cluster \(size.source.rawValue) events \(mode.rawValue)")
-    Host.raiseDescriptorLimit()
-    let folder = try Harness.scratchFolder()
-    defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(source: size.source, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)
-    let router = try cluster.router(binary, folder: folder, mode: mode)
-    let probe = ProbeClient(port: router.port)
-    for name in cluster.names {
-      for _ in 0..<3_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
-    }
-    SyncBar.settle(router)
+    let stage = try ClusterStage(SimCluster(size), binary: binary, mode: mode)
+    let (cluster, router, probe) = (stage.cluster, stage.router, stage.probe)
+    try stage.waitUntilReached()
+    stage.settle()
     let cpuBefore = router.nanoseconds
     let memoryBefore = router.residentBytes
     let started = Clock.now.nanoseconds
@@ -55,7 +49,7 @@ enum EventRateBar {
               cluster.model.backends = isInUse ? cluster.backends : nil
               if let app = cluster.model.app(id) { try cluster.model.replaceTask(of: app) }
             }
-            return cluster.source == .marathon ? cluster.marathon.streamBacklog : cluster.master.streamBacklog
+            return cluster.scheduler.streamBacklog
           })
         changes += batch
       }
@@ -68,34 +62,10 @@ enum EventRateBar {
     report.note("CPU per second", Double(router.nanoseconds - cpuBefore) / 1e9 / elapsed, unit: "s")
     report.note("memory gained", Double(router.residentBytes - memoryBefore) / 1_048_576, unit: "MiB")
     report.check("events waiting for the router at most", Double(backlog), max: 512)
-    report.check("streams cut for slowness", Double(try cluster.run { cluster.marathon.slowStreams }), equals: 0)
+    report.check("streams cut for slowness", Double(try cluster.run { cluster.scheduler.slowStreams }), equals: 0)
     report.check("failed requests", Double(failed), equals: 0)
-    let wrong = try unlike(cluster, router, withinMilliseconds: 8_000)
-    report.check("apps in use whose endpoints are not the cluster's", Double(wrong.count), equals: 0)
-    for text in wrong.prefix(3) { report.fail(text) }
-    try router.end()
-    try cluster.close()
+    try stage.check(&report, withinMilliseconds: 8_000)
+    try stage.end()
     return report.passes
-  }
-
-  /// Apps in use of which the router does not know exactly the running tasks, when there was time for it.
-  static func unlike(_ cluster: SimCluster, _ router: RouterChild, withinMilliseconds: Int) throws -> [String] {
-    var left = Array(zip(cluster.ids, cluster.names))
-    var texts: [String] = []
-    for _ in 0..<(withinMilliseconds / 200 + 1) {
-      texts = []
-      left = try left.filter { id, name in
-        let wanted = try cluster.addresses(of: id)
-        let query = "/api/2/why?url=" + ControlQuery.encode("http://cluster\(name)").replacing("/", with: "%2F")
-        let answer = try router.admin.call("GET", query, fields: [("Accept", "application/json")])
-        let told = Set(WhyBar.values(of: "address", in: answer.body))
-        if told == wanted { return false }
-        texts.append("\(name): \(told.sorted()) instead of \(wanted.sorted())")
-        return true
-      }
-      if left.isEmpty { break }
-      Harness.sleep(milliseconds: 200)
-    }
-    return texts
   }
 }

@@ -8,7 +8,7 @@ import Net
 enum OutageBar {
   static func run(binary: String, source: ClusterSource, awaySeconds: Int) throws -> Bool {
     var passes = true
-    for mode in source == .marathon ? [ClusterMode.lazy, .eager] : [.eager] {
+    for mode in source.modes {
       passes = try run(binary: binary, source: source, awaySeconds: awaySeconds, mode: mode) && passes
     }
     return passes
@@ -16,17 +16,12 @@ enum OutageBar {
 
   private static func run(binary: String, source: ClusterSource, awaySeconds: Int, mode: ClusterMode) throws -> Bool {
     var report = BarReport("cluster \(source.rawValue) outage \(mode.rawValue)")
-    Host.raiseDescriptorLimit()
-    let folder = try Harness.scratchFolder()
-    defer { Harness.removeFolder(folder) }
-    let cluster = try SimCluster(source: source, apps: 40, tasksPerApp: 6, inUse: 20)
-    let router = try cluster.router(binary, folder: folder, mode: mode)
-    let probe = ProbeClient(port: router.port)
-    for name in cluster.names {
-      for _ in 0..<1_000 where probe.task(of: name) == nil { Harness.sleep(milliseconds: 10) }
-    }
+    let stage = try ClusterStage(
+      SimCluster(source: source, apps: 40, tasksPerApp: 6, inUse: 20), binary: binary, mode: mode)
+    let cluster = stage.cluster
+    try stage.waitUntilReached()
     let requests = cluster.names.map { Array("GET \($0) HTTP/1.1\r\nHost: cluster\r\n\r\n".utf8) }
-    let load = try LoadGenerator(.init(port: router.port, connections: 32, requests: requests, rate: 1_000))
+    let load = try LoadGenerator(.init(port: stage.router.port, connections: 32, requests: requests, rate: 1_000))
     load.waitForCompleted(1_000)
     try cluster.goAway()
     let attempts = try cluster.asked()
@@ -40,11 +35,8 @@ enum OutageBar {
     Harness.sleep(milliseconds: 10_000)
     load.stop()
     report.check(load)
-    let wrong = try EventRateBar.unlike(cluster, router, withinMilliseconds: 5_000)
-    report.check("apps whose endpoints are not the cluster's", Double(wrong.count), equals: 0)
-    for text in wrong.prefix(3) { report.fail(text) }
-    try router.end()
-    try cluster.close()
+    try stage.check(&report, withinMilliseconds: 5_000)
+    try stage.end()
     return report.passes
   }
 }

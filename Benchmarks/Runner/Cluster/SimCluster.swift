@@ -7,6 +7,9 @@ import Net
 /// Which scheduler a router learns of tasks from.
 enum ClusterSource: String, CaseIterable, ExpressibleByArgument {
   case marathon, mesos
+
+  /// How much of a cluster a router may follow that learns of it there.
+  var modes: [ClusterMode] { self == .marathon ? [.lazy, .eager] : [.eager] }
 }
 
 /// A generated cluster inside this process, with fake schedulers in front and real backends behind the apps in use.
@@ -25,6 +28,7 @@ final class SimCluster: Sendable {
   ///   - apps: how many there are; `inUse` of them can be reached.
   ///   - nodes: of Marathon and masters of Mesos.
   init(source: ClusterSource, apps: Int, tasksPerApp: Int, inUse: Int, nodes: Int = 1) throws {
+    Host.raiseDescriptorLimit()
     let backends = try SimBackends()
     self.source = source
     self.backends = backends
@@ -50,6 +54,13 @@ final class SimCluster: Sendable {
       source == .marathon ? id : "/" + id.split(separator: "/").reversed().joined(separator: ".")
     }
   }
+
+  convenience init(_ size: ClusterSize) throws {
+    try self.init(source: size.source, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: size.inUse)
+  }
+
+  /// The one in use.
+  var scheduler: FakeScheduler { source == .marathon ? marathon : master }
 
   func run<Result: Sendable>(_ body: @escaping @ControlActor @Sendable () async throws -> Result) throws -> Result {
     try ControlActor.runBlocking(body)
@@ -87,44 +98,33 @@ final class SimCluster: Sendable {
 
   /// Requests to the scheduler in use, of every kind.
   func asked() throws -> Int {
-    try run {
-      self.source == .marathon ? self.marathon.traffic.total().requests : self.master.traffic.total().requests
-    }
+    try run { self.scheduler.traffic.total().requests }
   }
 
   // MARK: Faults of the scheduler in use
 
   func goAway() throws {
     try run {
-      switch self.source {
-      case .marathon:
-        await self.marathon.goAway()
-        self.model.loseHealthResults()
-      case .mesos: await self.master.goAway()
-      }
+      await self.scheduler.goAway()
+      if self.source == .marathon { self.model.loseHealthResults() }
     }
   }
 
   /// Half of the tasks are known at first.
   func comeBackHalf() throws {
     try run {
-      let fault = ServerFault(.halfLoaded(share: 0.5))
       switch self.source {
-      case .marathon:
-        self.marathon.faults.add(fault)
-        try self.marathon.comeBack()
-      case .mesos:
-        // A new master knows the agents that have registered with it.
-        self.master.elect(self.master.leader, registered: 0.5)
-        try self.master.comeBack()
+      case .marathon: self.marathon.faults.add(ServerFault(.halfLoaded(share: 0.5)))
+      // A new master knows the agents that have registered with it.
+      case .mesos: self.master.elect(self.master.leader, registered: 0.5)
       }
+      try self.scheduler.comeBack()
     }
   }
 
   func becomeWhole() throws {
     try run {
-      self.marathon.faults.clear()
-      self.master.faults.clear()
+      self.scheduler.faults.clear()
       self.model.refillHealthResults()
       self.master.registerAgents()
     }
@@ -148,7 +148,7 @@ final class SimCluster: Sendable {
 
   /// A router that finds the scheduler in use, with one worker.
   func router(_ binary: String, folder: String, mode: ClusterMode) throws -> RouterChild {
-    let addresses = try run { self.source == .marathon ? self.marathon.addresses : self.master.addresses }
+    let addresses = try run { self.scheduler.addresses }
     let hosts = "[" + addresses.map { "\"\($0)\"" }.joined(separator: ", ") + "]"
     let namer =
       source == .marathon

@@ -9,19 +9,18 @@ enum SyncBar {
 
   static func run(binary: String, size: ClusterSize) throws -> Bool {
     var report = BarReport("cluster sync")
-    Host.raiseDescriptorLimit()
-    let folder = try Harness.scratchFolder()
-    defer { Harness.removeFolder(folder) }
     let cluster = try SimCluster(source: .marathon, apps: size.apps, tasksPerApp: size.tasksPerApp, inUse: 1, nodes: 2)
     let backend = try LoadBackend()
-    mkdir("\(folder)/disco", 0o755)
-    try Harness.write("127.0.0.1 \(backend.port)\n", to: "\(folder)/disco/web")
     // The answer is put together once before, so that only its transport and its reading are measured.
     let bytes = try cluster.run { cluster.model.apps.reduce(0) { $0 + $1.jsonBytes } }
     report.note("size of the list", Double(bytes) / 1e6, unit: "MB")
-    let router = try cluster.router(binary, folder: folder, mode: .eager)
+    let stage = try ClusterStage(cluster, binary: binary, mode: .eager) { folder in
+      mkdir("\(folder)/disco", 0o755)
+      try Harness.write("127.0.0.1 \(backend.port)\n", to: "\(folder)/disco/web")
+    }
+    let router = stage.router
     try waitForLists(cluster, 1)
-    settle(router)
+    stage.settle()
     report.check("CPU of the first sync", Double(router.nanoseconds) / 1e9, max: 1.5, unit: "s")
     report.note("resident memory of its own after", Double(router.residentBytes) / 1_048_576, unit: "MiB")
 
@@ -37,7 +36,7 @@ enum SyncBar {
       // Another leader makes every client read everything anew.
       try cluster.run { cluster.marathon.elect((number + 1) % 2, losesHealth: false) }
       try waitForLists(cluster, lists + 1)
-      settle(router, below: 60_000_000)
+      stage.settle(below: 60_000_000)
       report.check(
         "CPU of sync \(number + 2)", Double(router.controlNanoseconds - before) / 1e9, max: 1.5, unit: "s")
     }
@@ -49,34 +48,21 @@ enum SyncBar {
     report.check("p99 during syncs against none", syncing / quiet, max: 1.1)
     report.check("failed requests", Double(load.failed), equals: 0)
     report.note("resident memory of its own at the end", Double(router.residentBytes) / 1_048_576, unit: "MiB")
-    try router.end()
-    try cluster.close()
+    try stage.end()
     backend.stop()
     return report.passes
   }
 
   /// Times the whole list was asked for.
-  static func lists(_ cluster: SimCluster) throws -> Int {
+  private static func lists(_ cluster: SimCluster) throws -> Int {
     try cluster.run { cluster.marathon.traffic.entries["GET /v2/apps"]?.requests ?? 0 }
   }
 
-  static func waitForLists(_ cluster: SimCluster, _ count: Int) throws {
+  private static func waitForLists(_ cluster: SimCluster, _ count: Int) throws {
     for _ in 0..<6_000 {
       if try lists(cluster) >= count { return }
       Harness.sleep(milliseconds: 10)
     }
     throw Harness.Failure("the list of all apps was not asked for within 60 s")
-  }
-
-  /// Returns once the control thread has had next to nothing to do for a while.
-  static func settle(_ router: RouterChild, below nanoseconds: UInt64 = 20_000_000) {
-    var calm = 0
-    var last = router.controlNanoseconds
-    for _ in 0..<300 where calm < 3 {
-      Harness.sleep(milliseconds: 200)
-      let now = router.controlNanoseconds
-      calm = now - last < nanoseconds / 5 ? calm + 1 : 0
-      last = now
-    }
   }
 }
