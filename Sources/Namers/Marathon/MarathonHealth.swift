@@ -10,16 +10,6 @@ public enum MarathonHealthPolicy: String, Sendable, CaseIterable {
   case any
 }
 
-/// How good an endpoint is.
-enum MarathonTier: String, Sendable, Equatable {
-  /// Gets its share.
-  case live
-  /// Gets requests only where there is no live one: it is cut off, or fails its checks but did well before.
-  case lastResort = "last-resort"
-  /// Ends what it has begun.
-  case draining
-}
-
 extension MarathonHealthPolicy {
   /// Whether the task's results alone show that it can serve. Kept by the caller for as long as the task is known:
   /// results vanish when Marathon's leader changes, and that says nothing about the task.
@@ -36,7 +26,7 @@ extension MarathonHealthPolicy {
   /// - Parameter isProven: `hasProven` held now or before.
   func tier(
     _ task: MarathonTask, _ checks: MarathonApp.Checks, isProven: Bool, nowSeconds: Int64
-  ) -> MarathonTier? {
+  ) -> EndpointTier? {
     switch task.state {
     case .starting, .ended: return nil
     case .killing: return .draining

@@ -239,7 +239,7 @@ struct MarathonRecord: Sendable {
   func endpoints(portIndex: Int, nowSeconds: Int64) -> [HostEntry] {
     guard app.ports.indices.contains(portIndex) else { return [] }
     let port = app.ports[portIndex]
-    var found: [(task: MarathonTask, tier: MarathonTier, addresses: [(host: String, port: UInt16)])] = []
+    var found: [(task: MarathonTask, tier: EndpointTier, addresses: [(host: String, port: UInt16)])] = []
     for task in app.tasks {
       let isProven = proven.contains(task.id)
       guard let tier = policy.tier(task, app.checks, isProven: isProven, nowSeconds: nowSeconds)
@@ -249,12 +249,6 @@ struct MarathonRecord: Sendable {
     }
     let hasLive = found.contains { $0.tier == .live }
     return found.map { task, tier, addresses in
-      let weight: Double =
-        switch tier {
-        case .live: 1
-        case .lastResort: hasLive ? 0 : 1
-        case .draining: 0
-        }
       var metadata = ["tier": tier.rawValue, "task": task.id]
       if !task.agent.isEmpty { metadata["agent"] = task.agent }
       if !task.version.isEmpty { metadata["version"] = task.version }
@@ -265,7 +259,7 @@ struct MarathonRecord: Sendable {
             separator: ",")
       }
       return HostEntry(
-        host: addresses[0].host, port: addresses[0].port, weight: weight, metadata: metadata)
+        host: addresses[0].host, port: addresses[0].port, weight: tier.weight(hasLive: hasLive), metadata: metadata)
     }
   }
 }

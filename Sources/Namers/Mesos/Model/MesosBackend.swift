@@ -4,7 +4,7 @@ import MeshBase
 struct MesosBackend {
   /// The best address first; never empty.
   var addresses: [SocketAddress]
-  var tier: MesosTier
+  var tier: EndpointTier
   var task: MesosTask
 }
 
@@ -97,19 +97,14 @@ extension MesosBackend {
     var endpoints: [(key: SortKey, endpoint: Endpoint)] = []
     for backend in best where seen.insert(backend.addresses[0]).inserted {
       var metadata = [
-        "task": backend.task.id, "agent": backend.task.agent.title, "tier": backend.tier.text,
+        "task": backend.task.id, "agent": backend.task.agent.title, "tier": backend.tier.rawValue,
       ]
       if backend.addresses.count > 1 {
         metadata["alternates"] = backend.addresses.dropFirst().map(\.description).joined(separator: ",")
       }
-      let weight: Double =
-        switch backend.tier {
-        case .live: 1
-        case .lastResort: hasLive ? 0 : 1
-        case .draining: 0
-        }
       let address = backend.addresses[0]
-      endpoints.append((SortKey(address), Endpoint(address, weight: weight, metadata: metadata)))
+      endpoints.append(
+        (SortKey(address), Endpoint(address, weight: backend.tier.weight(hasLive: hasLive), metadata: metadata)))
     }
     return endpoints.sorted { $0.key < $1.key }.map(\.endpoint)
   }

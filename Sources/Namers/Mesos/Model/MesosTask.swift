@@ -39,33 +39,13 @@ final class MesosTask {
   /// Its agent or its framework has not been heard of: it waits for them.
   var isWaiting: Bool { !agent.isHeardOf || workload.framework.name == nil }
 
-  /// `nil`: not to be used at all.
-  var tier: MesosTier? {
+  /// `nil`: not to be used at all. One that is ill, or has not proved its health yet, takes no new requests.
+  var tier: EndpointTier? {
     switch state {
     case .running: isHealthy ? .live : .draining
     case .killing: .draining
     case .unreachable: .lastResort
     default: nil
-    }
-  }
-}
-
-/// How good an endpoint is.
-enum MesosTier: UInt8, Comparable, Sendable {
-  case live
-  /// Perhaps alive behind a partition: used when nothing live is left.
-  case lastResort
-  /// No new requests: it is being killed, is ill, or has not proved its health yet.
-  case draining
-
-  static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-
-  /// As an endpoint's metadata have it.
-  var text: String {
-    switch self {
-    case .live: "live"
-    case .lastResort: "last-resort"
-    case .draining: "draining"
     }
   }
 }
