@@ -147,12 +147,7 @@ public final class ClusterClient {
     for host in hosts {
       do throws(ClusterError) {
         let stream = try await follow(request, from: host)
-        if Self.isGatewayFailure(stream.status) {
-          stream.close()
-          throw ClusterError(
-            .status(stream.status),
-            "\(request.method) \(stream.host)\(request.path): \(stream.status): \(ClusterError.remedy(stream.status))")
-        }
+        if Self.isGatewayFailure(stream.status) { throw stream.refusal(of: request) }
         lastGood = stream.host
         return stream
       } catch {

@@ -64,6 +64,13 @@ public final class ClusterStream {
     return ClusterResponse(status: status, headers: headers, body: body, host: host, receivedBytes: receivedBytes)
   }
 
+  /// Leaves off: the status is not one that was hoped for.
+  func refusal(of request: ClusterRequest) -> ClusterError {
+    close()
+    return ClusterError(
+      .status(status), "\(request.method) \(host)\(request.path): \(status): \(ClusterError.remedy(status))")
+  }
+
   private func inflated() throws(ClusterError) -> [UInt8]? {
     do throws(InflateError) {
       return try inflater?.next()

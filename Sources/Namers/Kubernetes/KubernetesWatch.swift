@@ -60,7 +60,7 @@ final class KubernetesWatch<Object: KubernetesObject> {
               stream.close()
               self?.expired()
             } else {
-              try Self.requireSuccess(stream, request.request)
+              guard (200..<300).contains(stream.status) else { throw stream.refusal(of: request.request) }
               stream.isEndless = true
               stream.pieceMilliseconds = request.silenceMilliseconds
               self?.watchIsOpen()
@@ -109,14 +109,6 @@ final class KubernetesWatch<Object: KubernetesObject> {
     return Request(
       request: ClusterRequest(whole, headers: ControlHeaders(["Accept": "application/json"])),
       isWatch: version != nil, silenceMilliseconds: options.silenceMilliseconds)
-  }
-
-  private static func requireSuccess(_ stream: ClusterStream, _ request: ClusterRequest) throws(ClusterError) {
-    guard !(200..<300).contains(stream.status) else { return }
-    stream.close()
-    throw ClusterError(
-      .status(stream.status),
-      "\(request.method) \(stream.host)\(request.path): \(stream.status); \(ClusterError.remedy(stream.status))")
   }
 
   // MARK: Answers

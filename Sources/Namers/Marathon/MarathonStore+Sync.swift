@@ -40,13 +40,7 @@ extension MarathonStore {
     // What is marked from now on is not answered by this.
     let marksBefore = entries.mapValues(\.marks)
     let stream = try await client.open(request)
-    if stream.status != 200 {
-      stream.close()
-      throw ClusterError(
-        .status(stream.status),
-        "GET \(stream.host)\(request.path): \(stream.status): \(ClusterError.remedy(stream.status))"
-      )
-    }
+    if stream.status != 200 { throw stream.refusal(of: request) }
     var splitter = JSONElementSplitter(paths: ["apps"], elementBytesMax: Self.appBytesMax)
     var seen: Set<String> = []
     seen.reserveCapacity(entries.count)

@@ -268,9 +268,7 @@ final class MesosFeed {
     }
     if isStopped { return }
     let place = place("GET", "/state", at: stream.host)
-    guard stream.status == 200 else {
-      throw ClusterError(.status(stream.status), "\(place): \(stream.status): \(ClusterError.remedy(stream.status))")
-    }
+    if stream.status != 200 { throw stream.refusal(of: request) }
     self.stream = stream
     mode = .state
     connections += 1
