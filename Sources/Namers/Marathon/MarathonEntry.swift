@@ -14,7 +14,6 @@ final class MarathonEntry {
   /// Begins with `/`, in lower case.
   let id: String
   private(set) var state: State = .unknown(nil)
-  private(set) var lastAnswer: MonotonicInstant?
   private var observers: Observers?
   private var feeds: [Int: WeakFeed] = [:]
 
@@ -87,8 +86,6 @@ final class MarathonEntry {
     answerHash = 0
     tell()
   }
-
-  func answered(_ now: MonotonicInstant) { lastAnswer = now }
 
   private func tell() {
     for weak in feeds.values { weak.feed?.update() }

@@ -38,13 +38,8 @@ struct MarathonRecord: Sendable {
 
   /// Takes an answer to a request that was sent at `asked`.
   ///
-  /// - Parameter isDoubtful: the whole of what Marathon says is half of what it said before: nothing missing is believed.
   /// - Returns: whether anything has changed.
-  mutating func accept(
-    _ answer: MarathonApp, asked: MonotonicInstant, now: MonotonicInstant, isDoubtful: Bool = false
-  )
-    -> Bool
-  {
+  mutating func accept(_ answer: MarathonApp, asked: MonotonicInstant, now: MonotonicInstant) -> Bool {
     forgetOld(now)
     let before = app
     let known = Dictionary(app.tasks.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
@@ -69,7 +64,7 @@ struct MarathonRecord: Sendable {
     let present = Set(next.tasks.map(\.id))
     missing = missing.filter { !present.contains($0.key) }
     let serving = next.tasks.count { $0.state == .running || $0.state == .starting }
-    let isComplete = !isDoubtful && answer.instances.map { serving >= $0 } ?? false
+    let isComplete = answer.instances.map { serving >= $0 } ?? false
     for task in app.tasks where !present.contains(task.id) {
       if keeps(task, isComplete: isComplete, asked: asked, now: now) {
         next.tasks.append(task)

@@ -129,19 +129,14 @@ extension MarathonStore {
 
   // MARK: Taking answers
 
-  /// - Parameter isDoubtful: see `MarathonRecord.accept`.
-  func take(
-    _ app: MarathonApp, for entry: MarathonEntry, asked: MonotonicInstant, isDoubtful: Bool = false
-  ) {
-    let now = Clock.now
-    entry.answered(now)
+  func take(_ app: MarathonApp, for entry: MarathonEntry, asked: MonotonicInstant) {
     entry.isTerminated = false
     vips?.note(app)
     if entry.record == nil {
       entry.become(.present(MarathonRecord(app, policy: options.health)))
       if failure != nil { entry.show(sourceFailure: failure?.text) }
     } else {
-      _ = entry.update { $0.accept(app, asked: asked, now: now, isDoubtful: isDoubtful) }
+      _ = entry.update { $0.accept(app, asked: asked, now: Clock.now) }
     }
     if entry.record?.isHolding == true {
       // Half of the time that what is missing stays, so that it is missed twice before it goes.
@@ -151,12 +146,10 @@ extension MarathonStore {
 
   /// Marathon says that there is no such app.
   func takeAbsence(_ entry: MarathonEntry) {
-    let now = Clock.now
-    entry.answered(now)
     var isBelieved = entry.isTerminated
     if !isBelieved, entry.record != nil {
       _ = entry.update {
-        isBelieved = $0.acceptAbsence(now: now)
+        isBelieved = $0.acceptAbsence(now: Clock.now)
         return false
       }
     }

@@ -135,7 +135,7 @@ extension MarathonTask {
 }
 
 extension JSONReader {
-  /// Port numbers; what is none is left out, as 0 is.
+  /// Port numbers; what is none is 0, so that the others keep their places.
   mutating func ports() throws(JSONError) -> [UInt16] {
     try integers().map { UInt16(exactly: $0) ?? 0 }
   }

@@ -46,8 +46,6 @@ public final class EndpointSource {
   /// `onChange` is called on the control thread at the end of a turn in which `current` changed.
   public func observe(_ onChange: @escaping @ControlActor () -> Void) -> ObservationToken { observers.add(onChange) }
 
-  public var observerCount: Int { observers.count }
-
   /// What the source says now. `.failed` is the same as calling `fail`.
   public func publish(_ set: EndpointSet) {
     if case .failed(let text) = set { return fail(text) }
