@@ -49,6 +49,21 @@ struct ModelTests {
     }
   }
 
+  @Test("an agent that is cut off and comes back has its tasks again")
+  func lostAgent() throws {
+    let model = ClusterModel(seed: 2)
+    let app = try model.addRunning(AppPlan("/shop", instances: 6))
+    let agent = try #require(app.tasks.first).agentID
+    let states = { app.tasks.filter { $0.agentID == agent }.map(\.state) }
+    let count = states().count
+    model.lose(agent: agent)
+    #expect(model.agent(agent)?.isLost == true)
+    #expect(states() == Array(repeating: .unreachable, count: count))
+    try model.recover(agent: agent)
+    #expect(model.agent(agent)?.isLost == false)
+    #expect(states() == Array(repeating: .running, count: count))
+  }
+
   @Test("a rolling deploy replaces every task, and enough of them answer at each moment")
   func deploy() async throws {
     let backends = try SimBackends()

@@ -10,7 +10,6 @@ public final class SimBackends: Sendable {
   private enum Command: Sendable {
     case open(SocketAddress, task: String, version: String, Promise<SystemError?>)
     case close(SocketAddress, Promise<Void>)
-    case delay(UInt64)
   }
 
   private let mailbox: Mailbox<Command>
@@ -41,7 +40,6 @@ public final class SimBackends: Sendable {
           case .close(let address, let promise):
             server.close(address)
             promise.fulfil(())
-          case .delay(let milliseconds): server.delayMilliseconds = milliseconds
           }
         }
         started.fulfil(nil)
@@ -79,9 +77,6 @@ public final class SimBackends: Sendable {
     done.wait()
   }
 
-  /// Answers take so long from now on.
-  public func setDelay(milliseconds: UInt64) { mailbox.send(.delay(milliseconds)) }
-
   /// Requests answered so far, by the version of the task that answered.
   public var requestsByVersion: [String: Int] { served.withLock { $0 } }
 }
@@ -91,7 +86,6 @@ private final class BackendSet {
   let loop: EventLoop
   private let served: Locked<[String: Int]>
   private var listeners: [SocketAddress: BackendListener] = [:]
-  var delayMilliseconds: UInt64 = 0
 
   init(loop: EventLoop, served: Locked<[String: Int]>) {
     self.loop = loop
@@ -158,7 +152,6 @@ private final class BackendConnection: Channel {
   private let output = ByteBuffer()
   private var head = RequestHead()
   private var bodyLeft: UInt64 = 0
-  private var owed = 0
   private static let limits = H1Limits()
 
   init(_ listener: BackendListener, descriptor: consuming Descriptor) {
@@ -203,23 +196,9 @@ private final class BackendConnection: Channel {
   }
 
   private func answer() {
-    let delay = listener.set.delayMilliseconds
-    guard delay > 0 else { return append() }
-    owed += 1
-    _ = loop.schedule(self, tag: 0, at: loop.now.advanced(byMilliseconds: delay))
-  }
-
-  private func append() {
     let answer = listener.answer
     output.append(answer.span)
     listener.set.count(listener.version)
-  }
-
-  override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
-    guard isOpen, owed > 0 else { return }
-    owed -= 1
-    append()
-    send()
   }
 
   private func send() {

@@ -51,9 +51,6 @@ public final class SimTask {
   var isCheckedByMesos = false
   var isLegacy = false
   var servicePorts: [Int] = []
-  /// Known to Marathon and to the master.
-  var isInMarathon = true
-  var isInMesos = true
   /// What a fixture said about it, until something about it changes.
   var marathonText: String?
   var stateText: String?
