@@ -42,13 +42,14 @@ func splitJSON(_ pieces: [[UInt8]], _ paths: [String], elementBytesMax: Int = 1 
   var split = JSONSplit()
   var splitter = JSONElementSplitter(paths: paths, elementBytesMax: elementBytesMax)
   do throws(JSONError) {
+    func take(_ path: Int, _ element: Span<UInt8>) {
+      split.elements.append((path, element.withUnsafeBufferPointer { Array($0) }))
+    }
     for piece in pieces {
-      try splitter.feed(piece.span) { path, element in
-        split.elements.append((path, element.withUnsafeBufferPointer { Array($0) }))
-      }
+      try splitter.feed(piece.span, take)
       precondition(splitter.heldBytes <= elementBytesMax, "holds more than the limit")
     }
-    try splitter.finish()
+    try splitter.finish(take)
   } catch {
     split.failure = error
   }

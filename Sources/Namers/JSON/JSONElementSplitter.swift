@@ -110,10 +110,17 @@ public struct JSONElementSplitter: Sendable {
   /// Bytes held back until an element is whole.
   public var heldBytes: Int { held.count }
 
-  /// The text ends here: throws if it was cut off.
-  public mutating func finish() throws(JSONError) {
-    // A scalar as the whole text ends with it.
-    if case .inside = state, isScalar, open.isEmpty, array == nil { state = .done }
+  /// The text ends here: throws if it was cut off. A number or a word that is the whole text ends with it, and only then
+  /// is handed out.
+  public mutating func finish(
+    _ take: (_ path: Int, _ element: Span<UInt8>) throws(JSONError) -> Void = { _, _ in }
+  ) throws(JSONError) {
+    if case .inside = state, isScalar, open.isEmpty, array == nil {
+      let element = held
+      held = []
+      state = .done
+      if let captured, !Self.isNull(element.span) { try take(captured, element.span) }
+    }
     if !isDone { throw JSONError(.endOfText, at: base) }
   }
 
