@@ -251,7 +251,6 @@ extension HTTP2Session {
           _ = writer.trailers(text.readable)
           nghttp2_submit_trailer(raw, stream.id, writer.fields, writer.count)
           stream.trailers = nil
-          text.removeAll()
           giveBack(text)
         }
       } else if count == 0 {

@@ -97,13 +97,11 @@ extension HTTP2Session {
       text.append(trailers)
       text.append("\r\n")
       if !writer.trailers(text.readable) {
-        text.removeAll()
         giveBack(text)
         reset(stream, code: .internalError)
         return false
       }
       if writer.count == 0 {
-        text.removeAll()
         giveBack(text)
       } else {
         stream.trailers = text

@@ -365,20 +365,17 @@ extension HTTP2Session {
   /// Gives back what waits to be sent.
   func dropOutput(_ stream: HTTP2Stream) {
     if stream.queue != nil { giveBackQueue(of: stream) }
-    if stream.trailers != nil, let trailers = stream.trailers {
-      stream.trailers = nil
-      trailers.removeAll()
-      giveBack(trailers)
-    }
+    if let trailers = stream.trailers.take() { giveBack(trailers) }
   }
 
+  /// Empties it, whatever it held.
   @inline(__always)
   func giveBack(_ buffer: __owned ByteBuffer) {
+    buffer.removeAll()
     delegateLink.unsafelyUnwrapped._withUnsafeGuaranteedRef { $0.giveBack(buffer) }
   }
 
   func giveBackQueue(of stream: HTTP2Stream) {
-    Unretained(stream.queue) { $0.removeAll() }
     if let queue = stream.queue.take() { giveBack(queue) }
   }
 
