@@ -55,8 +55,7 @@ let package = Package(
       "MeshRouter",
       [
         "MeshBase", "Dtab", "Balancers", "Resilience", "Telemetry", "HTTP", "Net", "Config", "Namers", "DtabStore",
-        "Admin", "ClusterSim",
-        "CNghttp2", "COpenSSL", logging,
+        "Admin", "ClusterSim", logging,
       ]),
     .executableTarget(
       name: "MeshRouterMain",

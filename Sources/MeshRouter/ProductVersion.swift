@@ -1,14 +1,13 @@
-import CNghttp2
-import COpenSSL
+import HTTP
+import Net
 
 /// What `--version`, the admin server and reports say about this build.
 public enum ProductVersion {
   public static let number = "0.1.0"
 
-  /// Of the libraries as they were loaded, which may be newer than those the build saw.
-  public static var openSSL: String { String(cString: OpenSSL_version(OPENSSL_VERSION)) }
+  public static var openSSL: String { TLSLibrary.version }
 
-  public static var nghttp2: String { String(cString: nghttp2_version(0).pointee.version_str) }
+  public static var nghttp2: String { HTTP2Library.version }
 
   /// The text of `--version`.
   public static var description: String {

@@ -26,7 +26,10 @@ enum HTTP2Frame {
 }
 
 /// What all sessions have in common: the table of callbacks and the options.
-enum HTTP2Library {
+public enum HTTP2Library {
+  /// Of nghttp2 as it was loaded, which may be newer than the one the build saw.
+  public static var version: String { String(cString: nghttp2_version(0).pointee.version_str) }
+
   /// Made once, read by every thread, never freed.
   nonisolated(unsafe) static let callbacks: OpaquePointer = makeCallbacks()
 
