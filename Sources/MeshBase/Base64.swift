@@ -20,12 +20,23 @@ public enum Base64 {
 
   /// Reads both alphabets, padded or not. `nil` if a byte belongs to neither.
   public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    text.utf8.filter { $0 != UInt8(ascii: "=") }.withUnsafeBytes(bytes)
+  }
+
+  /// Reads the alphabet of §5 without padding, and nothing else.
+  public static func decodeURLSafe(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
+    let isOther = text.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "/") }
+    return isOther || text.count % 4 == 1 ? nil : bytes(text)
+  }
+
+  private static func bytes(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count / 4 * 3 + 2)
     var word: UInt32 = 0
     var bits: UInt32 = 0
-    for byte in text.utf8 where byte != UInt8(ascii: "=") {
-      guard let value = usual.firstIndex(of: byte) ?? urlSafe.firstIndex(of: byte) else { return nil }
-      word = word << 6 | UInt32(value)
+    for letter in text {
+      guard let value = value(letter) else { return nil }
+      word = word << 6 | value
       bits += 6
       if bits >= 8 {
         bits -= 8
@@ -33,5 +44,16 @@ public enum Base64 {
       }
     }
     return bytes
+  }
+
+  private static func value(_ letter: UInt8) -> UInt32? {
+    switch letter {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(letter - UInt8(ascii: "A"))
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(letter - UInt8(ascii: "a")) + 26
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(letter - UInt8(ascii: "0")) + 52
+    case UInt8(ascii: "+"), UInt8(ascii: "-"): 62
+    case UInt8(ascii: "/"), UInt8(ascii: "_"): 63
+    default: nil
+    }
   }
 }

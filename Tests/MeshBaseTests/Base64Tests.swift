@@ -14,5 +14,13 @@ import Testing
     #expect(Base64.encode(bytes, isURLSafe: true) == safe, "seed \(seed)")
     #expect(Base64.decode(safe) == bytes, "seed \(seed)")
     #expect(Base64.decode(expected + "*") == nil)
+    #expect(Array(safe.utf8).withUnsafeBytes(Base64.decodeURLSafe) == bytes, "seed \(seed)")
+  }
+
+  @Test(
+    "the strict one takes the URL's alphabet without padding only",
+    arguments: ["AA==", "AA+A", "AA/A", "AAAAA", "A", "AA A", "AA*A", "AA\u{0}A"])
+  func strict(text: String) {
+    #expect(Array(text.utf8).withUnsafeBytes(Base64.decodeURLSafe) == nil)
   }
 }

@@ -1,4 +1,5 @@
 import CNghttp2
+import MeshBase
 
 extension HTTP2Session {
   /// Server: goes on from an HTTP/1.1 request with `Upgrade: h2c` (RFC 7540 §3.2), which becomes stream 1 and is
@@ -22,7 +23,7 @@ extension HTTP2Session {
 
   /// The settings of a SETTINGS frame, each of which must be allowed (RFC 9113 §6.5.2).
   private static func settingsPayload(_ value: UnsafeRawBufferPointer) -> [UInt8]? {
-    guard let payload = base64URL(value), payload.count % 6 == 0, payload.count <= 6 * 32 else { return nil }
+    guard let payload = Base64.decodeURLSafe(value), payload.count % 6 == 0, payload.count <= 6 * 32 else { return nil }
     for start in stride(from: 0, to: payload.count, by: 6) {
       let number = payload[(start + 2)...].prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
       let isAllowed =
@@ -35,31 +36,5 @@ extension HTTP2Session {
       if payload[start] == 0 && !isAllowed { return nil }
     }
     return payload
-  }
-
-  /// RFC 4648 §5 without padding.
-  static func base64URL(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
-    if text.count % 4 == 1 { return nil }
-    var bytes: [UInt8] = []
-    var bits: UInt32 = 0
-    var count: UInt32 = 0
-    for letter in text {
-      let value: UInt8
-      switch letter {
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = letter - UInt8(ascii: "A")
-      case UInt8(ascii: "a")...UInt8(ascii: "z"): value = letter - UInt8(ascii: "a") + 26
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = letter - UInt8(ascii: "0") + 52
-      case UInt8(ascii: "-"): value = 62
-      case UInt8(ascii: "_"): value = 63
-      default: return nil
-      }
-      bits = bits << 6 | UInt32(value)
-      count += 6
-      if count >= 8 {
-        count -= 8
-        bytes.append(UInt8(truncatingIfNeeded: bits >> count))
-      }
-    }
-    return bytes
   }
 }
