@@ -4,18 +4,24 @@ import MeshBase
 // A connection is a channel of the event loop already, so another object is what its session tells its news to. Each
 // only passes them on.
 
+/// Both ends frame what waits in buffers of their worker.
+class HTTP2Events: HTTP2Delegate {
+  final let worker: Worker
+
+  init(_ worker: Worker) { self.worker = worker }
+
+  final override func takeBuffer() -> ByteBuffer { worker.takeBuffer() }
+  final override func giveBack(_ buffer: consuming ByteBuffer) { worker.giveBack(buffer) }
+}
+
 /// Tells a caller's connection what its session has to say.
-final class HTTP2ServerEvents: HTTP2Delegate {
+final class HTTP2ServerEvents: HTTP2Events {
   private let connection: Unretained<HTTP2ServerConnection>
-  private let worker: Worker
 
   init(_ connection: HTTP2ServerConnection) {
     self.connection = Unretained(connection)
-    worker = connection.worker
+    super.init(connection.worker)
   }
-
-  override func takeBuffer() -> ByteBuffer { worker.takeBuffer() }
-  override func giveBack(_ buffer: consuming ByteBuffer) { worker.giveBack(buffer) }
 
   override func newStream() -> Unretained<HTTP2Stream> {
     let stream = worker.takeServerStream()
@@ -52,17 +58,13 @@ final class HTTP2ServerEvents: HTTP2Delegate {
 }
 
 /// Tells a connection to an endpoint what its session has to say.
-final class HTTP2ClientEvents: HTTP2Delegate {
+final class HTTP2ClientEvents: HTTP2Events {
   private let connection: Unretained<HTTP2ClientConnection>
-  private let worker: Worker
 
   init(_ connection: HTTP2ClientConnection) {
     self.connection = Unretained(connection)
-    worker = connection.worker
+    super.init(connection.worker)
   }
-
-  override func takeBuffer() -> ByteBuffer { worker.takeBuffer() }
-  override func giveBack(_ buffer: consuming ByteBuffer) { worker.giveBack(buffer) }
 
   override func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
     connection { $0.headersTooLarge(own(stream)) }
