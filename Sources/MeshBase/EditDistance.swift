@@ -1,13 +1,16 @@
+/// Of more candidates `nearNames` looks at the first.
+public let nearCandidatesMax = 10_000
+
 /// "Did you mean": the candidates close to `word`, nearest first.
 ///
 /// Optimal string alignment distance (an adjacent swap counts as one edit); candidates farther than
-/// a third of the word's length, at least one edit, are left out. A candidate costs little more than reading it, so
-/// that ten thousand of them may be searched while somebody waits.
+/// a third of the word's length, at least one edit, are left out, and so is the word itself. A candidate costs little
+/// more than reading it, so that `nearCandidatesMax` of them may be searched while somebody waits.
 public func nearNames(to word: String, among candidates: some Sequence<String>, limit: Int = 3) -> [String] {
   var search = EditDistance(from: word)
   let allowed = max(1, word.utf8.count / 3)
   return
-    candidates
+    candidates.prefix(nearCandidatesMax)
     .compactMap { candidate -> (String, Int)? in
       guard let distance = search.distance(to: candidate, atMost: allowed), distance > 0 else { return nil }
       return (candidate, distance)

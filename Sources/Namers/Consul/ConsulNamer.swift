@@ -67,9 +67,8 @@ public final class ConsulNamer: Namer {
 
   public func nearNames(to rest: Path, limit: Int) -> [Path] {
     guard rest.count >= nameLength else { return [] }
-    let wanted = rest[nameLength - 1].text
-    let names = catalog.names(Self.datacenter(rest) ?? "").lazy.filter { $0 != wanted }.prefix(10_000)
-    return MeshBase.nearNames(to: wanted, among: names, limit: limit).map {
+    let near = catalog.near(rest[nameLength - 1].text, in: Self.datacenter(rest) ?? "", limit: limit)
+    return near.map {
       prefix + rest.prefix(nameLength - 1).appending(Label($0))
     }
   }

@@ -53,8 +53,7 @@ public final class DnsServiceNamer: Namer {
   public func nearNames(to rest: Path, limit: Int) -> [Path] {
     guard let wanted = rest.first?.text else { return [] }
     let known = sources.entries.lazy.filter { !$0.value.current.endpoints.isEmpty }.compactMap { $0.key.first?.text }
-    return MeshBase.nearNames(to: wanted, among: known.filter { $0 != wanted }.prefix(10_000), limit: limit)
-      .map { prefix.appending(Label($0)) }
+    return MeshBase.nearNames(to: wanted, among: known, limit: limit).map { prefix.appending(Label($0)) }
   }
 
   public var failingSince: MonotonicInstant? { sources.failingSince }

@@ -126,8 +126,7 @@ public final class KubernetesNamer: Namer {
     guard let (id, key) = name(rest) else { return [] }
     // Behind the service stands at most the value of its label.
     let place = id.count - (key.label == nil ? 1 : 2)
-    let names = catalog.names(key.namespace).lazy.filter { $0 != key.service }.prefix(10_000)
-    return MeshBase.nearNames(to: key.service, among: names, limit: limit).map {
+    return catalog.near(key.service, in: key.namespace, limit: limit).map {
       prefix + id.prefix(place).appending(Label($0)) + id.dropFirst(place + 1)
     }
   }

@@ -54,7 +54,7 @@ public final class MarathonNamer: Namer {
       head = prefix + rest.prefix(1)
       rest = rest.dropFirst(1)
     }
-    let known = store.entries.values.lazy.filter { $0.record != nil }.prefix(10_000)
+    let known = store.entries.values.lazy.filter { $0.record != nil }.prefix(nearCandidatesMax)
       .compactMap { try? Path(parsing: $0.id) }
     return nearPaths(to: rest, among: Array(known), limit: limit).map { head + $0 }
   }

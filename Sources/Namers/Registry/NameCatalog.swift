@@ -23,8 +23,10 @@ final class NameCatalog {
     self.parse = parse
   }
 
-  /// Those that the last answer to this list had.
-  func names(_ list: String) -> [String] { entries[list]?.names ?? [] }
+  /// Those close to `name` that the last answer to this list had.
+  func near(_ name: String, in list: String, limit: Int) -> [String] {
+    nearNames(to: name, among: entries[list]?.names ?? [], limit: limit)
+  }
 
   func refresh(_ list: String, _ request: ClusterRequest) {
     let now = Clock.now

@@ -35,8 +35,8 @@ public final class MarathonVipNamer: Namer {
   }
 
   public func nearNames(to rest: Path, limit: Int) -> [Path] {
-    guard let (key, _) = VipPath.key(rest), let vips = marathon.store.vips?.vips.prefix(10_000) else { return [] }
-    return MeshBase.nearNames(to: key.hostText, among: vips.map(\.hostText), limit: limit)
+    guard let (key, _) = VipPath.key(rest), let vips = marathon.store.vips?.vips else { return [] }
+    return MeshBase.nearNames(to: key.hostText, among: vips.lazy.map(\.hostText), limit: limit)
       .compactMap { text in vips.first { $0.hostText == text }.map { VipPath.id(prefix, $0) } }
   }
 

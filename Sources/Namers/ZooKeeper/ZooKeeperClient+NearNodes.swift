@@ -12,8 +12,7 @@ extension ZooKeeperClient {
         case .children(let names) = node.value
       else { continue }
       let wanted = path[length].text
-      let near = nearNames(
-        to: wanted, among: names.lazy.filter { !$0.hasPrefix("member_") }.prefix(10_000), limit: limit)
+      let near = nearNames(to: wanted, among: names.lazy.filter { !$0.hasPrefix("member_") }, limit: limit)
       return near.map { parent.appending(Label($0)) }
     }
     return []

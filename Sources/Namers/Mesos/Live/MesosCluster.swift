@@ -182,7 +182,7 @@ public final class MesosCluster {
   func nearNames(framework: String, name: String, limit: Int) -> [(framework: String, name: String)] {
     let known = model.frameworks.values.filter { $0.name == framework }
     if !known.isEmpty {
-      let candidates = known.flatMap { Array($0.workloads.keys.prefix(10_000)) }
+      let candidates = known.lazy.flatMap(\.workloads.keys)
       return MeshBase.nearNames(to: name, among: candidates, limit: limit).map { (framework, $0) }
     }
     let names = model.frameworks.values.compactMap(\.name)
@@ -191,9 +191,8 @@ public final class MesosCluster {
 
   /// VIPs like this one, as `name.framework`.
   func nearVips(_ host: String, limit: Int) -> [VipKey] {
-    let vips = model.vips.prefix(10_000)
-    let near = MeshBase.nearNames(to: host, among: vips.map(\.hostText), limit: limit)
-    return near.compactMap { text in vips.first { $0.hostText == text } }
+    let near = MeshBase.nearNames(to: host, among: model.vips.lazy.map(\.hostText), limit: limit)
+    return near.compactMap { text in model.vips.first { $0.hostText == text } }
   }
 
   /// Facts of the cluster and its source, in a fixed order.

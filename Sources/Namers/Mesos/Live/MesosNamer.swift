@@ -87,11 +87,8 @@ public final class MesosDnsNamer: MesosClusterNamer {
     let (_, path) = MesosPath.port(rest)
     guard let text = path.first?.text.lowercased() else { return [] }
     let tail = domain
-    var names: [String] = []
-    for framework in cluster.model.frameworks.values where framework.name != nil {
-      for label in framework.byLabel.keys.prefix(10_000) where !label.isEmpty {
-        names.append("\(label).\(framework.label).\(tail)")
-      }
+    let names = cluster.model.frameworks.values.lazy.filter { $0.name != nil }.flatMap { framework in
+      framework.byLabel.keys.lazy.filter { !$0.isEmpty }.map { "\($0).\(framework.label).\(tail)" }
     }
     return MeshBase.nearNames(to: text, among: names, limit: limit).map { prefix.appending(Label($0)) }
   }
