@@ -43,10 +43,12 @@ public final class FakeMarathon: FakeScheduler {
   }
 
   /// With options that differ from the usual ones.
-  public convenience init(_ model: ClusterModel, _ change: (inout Options) -> Void) throws {
+  public convenience init(
+    _ model: ClusterModel, credentials: Credentials? = nil, _ change: (inout Options) -> Void
+  ) throws {
     var options = Options()
     change(&options)
-    try self.init(model, options: options)
+    try self.init(model, options: options, credentials: credentials)
   }
 
   override func answer(_ exchange: FakeExchange) -> ControlResponse { reply(exchange) }

@@ -39,10 +39,12 @@ public final class FakeMesosMaster: FakeScheduler {
   }
 
   /// With options that differ from the usual ones.
-  public convenience init(_ model: ClusterModel, _ change: (inout Options) -> Void) throws {
+  public convenience init(
+    _ model: ClusterModel, credentials: Credentials? = nil, _ change: (inout Options) -> Void
+  ) throws {
     var options = Options()
     change(&options)
-    try self.init(model, options: options)
+    try self.init(model, options: options, credentials: credentials)
   }
 
   override func canonical(_ path: String) -> String {

@@ -104,19 +104,19 @@ final class ClusterFixture {
     let (dtab, namer): (String, String)
     switch source {
     case .mesos:
-      var options = FakeMesosMaster.Options()
-      options.masters = 2
-      options.heartbeatMilliseconds = 1_000
-      let master = try FakeMesosMaster(model, options: options, credentials: credentials)
+      let master = try FakeMesosMaster(model, credentials: credentials) {
+        $0.masters = 2
+        $0.heartbeatMilliseconds = 1_000
+      }
       scheduler = .mesos(master)
       dtab = "/svc/web => /#/io.l5d.mesos/marathon/web.shop"
       let masters = zooKeeper.map { "\"zk://127.0.0.1:\($0.port)/mesos\"" } ?? Self.list(master.addresses)
       namer = "- {kind: io.l5d.mesos, masters: [\(masters)]\(keys)}"
     case .marathon:
-      var options = FakeMarathon.Options()
-      options.nodes = 2
-      options.keepaliveMilliseconds = 1_000
-      let marathon = try FakeMarathon(model, options: options, credentials: credentials)
+      let marathon = try FakeMarathon(model, credentials: credentials) {
+        $0.nodes = 2
+        $0.keepaliveMilliseconds = 1_000
+      }
       scheduler = .marathon(marathon)
       dtab = "/svc => /#/io.l5d.marathon/shop"
       let hosts = zooKeeper.map { "\"zk://127.0.0.1:\($0.port)/marathon\"" } ?? Self.list(marathon.addresses)
