@@ -59,7 +59,6 @@ struct NamerKeyTests {
       ("kind: io.l5d.serversets", "zkAddrs"), ("kind: io.l5d.serversets, zkAddrs: []", "Write at least one server"),
       ("kind: io.l5d.zkLeader, zkAddrs: [{host: \"zk1:2181\"}]", "The port has a key of its own"),
       ("kind: io.l5d.zkLeader, zkAddrs: [{host: zk1}], zkRoot: a", "Write \"/a\""),
-      ("kind: io.l5d.consul, setHost: true", "requests keep the Host"),
       ("kind: io.l5d.consul, healthStatuses: [ok]", "is not one of"),
       ("kind: io.l5d.k8, host: a", "Did you mean \"io.l5d.k8s\""),
       (

@@ -197,6 +197,59 @@ extension LoadTests {
       withExtendedLifetime(backend) {}
     }
 
+    @Test(
+      "Consul's setHost: the backend gets the host that Consul has the service under, the caller its own back",
+      arguments: Pairing.all)
+    @ControlActor
+    func consulHost(_ pairing: Pairing) async throws {
+      let own = "web.service.dc1.mesh"
+      let answer = Sending(
+        start: "HTTP/1.1 302 Found",
+        fields: "Location: http://\(own)/login\r\nRefresh: 3; url=http://\(own)/\r\nX-Own: http://\(own)/\r\n",
+        body: .sized("1"))
+      let seen = Locked<[Arrived]>([])
+      let backend = pairing.backend { request in
+        seen.withLock { $0.append(request) }
+        return answer
+      }
+      let agent = try ControlHTTPServer(on: .loopback(port: 0)) { request in
+        if request.query["index"] != nil { try? await ControlActor.sleep(milliseconds: 60_000) }
+        let text =
+          request.path == "/v1/agent/self"
+          ? #"{"Config":{"Datacenter":"dc1"},"DebugConfig":{"DNSDomain":"mesh."}}"#
+          : #"[{"Node":{"Address":"127.0.0.1"},"Service":{"Address":"","Port":\#(backend.port)},"Checks":[]}]"#
+        return ControlResponse(
+          status: 200, headers: ControlHeaders(["Content-Type": "application/json", "X-Consul-Index": "7"]),
+          body: .whole(Array(text.utf8)))
+      }
+      let namer = "- {kind: io.l5d.consul, host: 127.0.0.1, port: \(try #require(agent.address?.port)), setHost: true}"
+      let router = try await Task.detached {
+        try Router(
+          dtab: "/svc => /#/io.l5d.fs; /svc/web => /#/io.l5d.consul/.local/web",
+          router: "client: {protocol: \(pairing.backend)}", namers: namer)
+      }.value
+      let plain = router.service(backend)
+      @Sendable func ask(_ target: String, _ host: String) async throws -> Arrived {
+        try await Task.detached {
+          try pairing.call(
+            Sending(start: "GET \(target) HTTP/1.1", fields: "X-First: 1\r\nHost: \(host)\r\nX-Last: 2\r\n"),
+            router: router)
+        }.value
+      }
+      for target in ["/a", "/b"] {
+        let answer = try await ask(target, "web")
+        #expect(answer["location"] == "http://web/login" && answer["refresh"] == "3; url=http://web/", "\(answer.head)")
+        #expect(answer["x-own"] == "http://\(own)/" && answer.body == "1")
+        // The pools' next exchange begins anew.
+        let other = try await ask(target, plain)
+        #expect(other["location"] == "http://\(own)/login", "\(other.head)")
+      }
+      let requests = seen.withLock { $0 }
+      #expect(requests.map { $0.all("host") } == [[own], [plain], [own], [plain]])
+      #expect(requests.allSatisfy { $0["x-first"] == "1" && $0["x-last"] == "2" })
+      await agent.close()
+    }
+
     @Test("ZooKeeper: members come and go; its servers may go without a request that fails")
     func serversets() throws {
       let (first, second) = (answering("1"), answering("2"))

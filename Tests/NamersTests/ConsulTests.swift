@@ -90,6 +90,52 @@ extension NamersTests {
       #expect(await eventually { nodes.bound?.endpoints.shown == ["127.0.0.9:1", "127.0.0.9:2"] })
     }
 
+    @Test(
+      "with setHost requests name the service as Consul's DNS does, with the domain that the agent says",
+      arguments: [
+        (#"{"Config":{"Datacenter":"dc1"},"DebugConfig":{"DNSDomain":"mesh.","Datacenter":"dc1","X":[1]}}"#, "mesh"),
+        (#"{"Config":{"Datacenter":"dc1","Domain":".old.example."},"Member":{}}"#, "old.example"),
+        (#"{"Config":{"Datacenter":"dc1","Domain":null}}"#, "consul"),
+      ])
+    func authority(_ agent: String, _ domain: String) async {
+      consul.agent = agent
+      consul.set("dc1/web", [.init(port: 1, tags: ["prod"])])
+      consul.set("dc2/web", [.init(port: 2)])
+      consul.set("dc1/no host", [.init(port: 3)])
+      let plain = namer { $0.setsHost = true }
+      let tagged = namer {
+        $0.setsHost = true
+        $0.includesTag = true
+      }
+      let expected: [(NameLookup, String?)] = [
+        (plain.lookup("/dc1/web"), "web.service.dc1.\(domain)"),
+        (plain.lookup("/.local/web/x"), "web.service.dc1.\(domain)"),
+        (plain.lookup("/dc2/web"), "web.service.dc2.\(domain)"),
+        (tagged.lookup("/.local/prod/web"), "prod.web.service.dc1.\(domain)"),
+        (plain.lookup(Path(labels: ["dc1", "no host"])), nil),
+        (namer().lookup("/dc1/web"), nil),
+      ]
+      for (lookup, authority) in expected {
+        #expect(await eventually { lookup.bound != nil })
+        #expect(lookup.bound?.endpoints.authority == authority)
+      }
+      // Once for each namer that needs it.
+      #expect(consul.requests.count { $0.hasPrefix("/v1/agent/self") } == 2)
+    }
+
+    @Test("with setHost nothing is bound before the agent has said its domain; what goes wrong is told")
+    func authorityLater() async {
+      consul.set("dc1/web", [.init(port: 1)])
+      let namer = namer { $0.setsHost = true }
+      let lookup = namer.lookup("/dc1/web")
+      #expect(await eventually { namer.state().names.first?.lastError?.contains("/v1/agent/self: 403") == true })
+      #expect(lookup.bound == nil)
+      consul.agent = "[]"
+      #expect(await eventually { namer.state().names.first?.lastError?.contains("403") == false })
+      consul.agent = "{}"
+      #expect(await eventually { lookup.bound?.endpoints.shown == ["127.0.0.1:1"] })
+    }
+
     @Test("a service without instances, and a datacenter that nobody knows, are neg; near names are offered")
     func absence() async {
       consul.set("dc1/users", [.init(port: 1)])

@@ -33,6 +33,8 @@ final class FakeConsul {
   /// Targets in their order.
   private(set) var requests: [String] = []
   private(set) var tokens: [String?] = []
+  /// What `/v1/agent/self` says; `nil`: 403.
+  var agent: String?
 
   init(port: UInt16 = 0) throws {
     let server = try ControlHTTPServer(on: .loopback(port: port)) { [weak self] request in
@@ -77,6 +79,10 @@ final class FakeConsul {
       await withCheckedContinuation { waiters.append($0) }
       return .text(status: 500, "late")
     case .none, .noIndex: break
+    }
+    if request.path == "/v1/agent/self" {
+      guard let agent else { return .text(status: 403, "Permission denied") }
+      return ControlResponse(contentType: "application/json", Array(agent.utf8))
     }
     let datacenter = request.query["dc"] ?? "dc1"
     guard datacenter == "dc1" || datacenter == "dc2" else { return .text(status: 500, "No path to datacenter") }

@@ -14,7 +14,10 @@ extension KeyTables {
         "healthStatuses", \.details.healthStatuses, .list(.choice()),
         "With `useHealthCheck`. Of several checks of an instance the worst counts; `maintenance` is worst."),
       Key("token", \.details.token, .optional(.text()), secret: true, "Sent as `X-Consul-Token`."),
-      .refused("setHost", "Leave it out: requests keep the Host that they came with."),
+      Key(
+        "setHost", \.details.setHost, .boolean,
+        "Requests get the Host that Consul's DNS has the service under, `[TAG.]SERVICE.service.DATACENTER.DOMAIN`."
+          + " A Location or Refresh of the response that names it gets back the Host the request came with."),
       Key(
         "consistencyMode", \.details.consistencyMode, .choice(),
         "`stale` lets any server answer; `consistent` has the leader make sure first."),

@@ -7,6 +7,7 @@ extension Configuration.Namer {
     public var useHealthCheck = false
     public var healthStatuses = [HealthStatus.passing]
     public var token: String?
+    public var setHost = false
     public var consistencyMode = Consistency.default
     public var preferServiceAddress = true
     public var weights: [TagWeight] = []

@@ -16,10 +16,13 @@ final class BindEntry {
     let client: Client?
     /// Header lines that depend on nothing but name and branch: `l5d-dst-*`, `l5d-ctx-dtab`.
     let headerLines: [UInt8]
+    /// What Host says to the endpoints; `nil`: what it said to us.
+    let host: [UInt8]?
 
-    init(client: Client?, headerLines: [UInt8]) {
+    init(client: Client?, headerLines: [UInt8], host: [UInt8]?) {
       self.client = client
       self.headerLines = headerLines
+      self.host = host
     }
   }
 
@@ -88,7 +91,8 @@ final class BindEntry {
           client: client,
           headerLines: Self.headerLines(
             service: snapshot.service, client: branch.client?.name, residual: branch.residual,
-            contextDtab: snapshot.contextDtab))
+            contextDtab: snapshot.contextDtab),
+          host: branch.client?.authority.map { Array($0.utf8) })
       }
       choice = new.count > 1 ? WeightedChoice(weights: new.map(\.weight)) : nil
     }

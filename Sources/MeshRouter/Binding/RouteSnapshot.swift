@@ -31,6 +31,8 @@ struct ClientSnapshot: Sendable {
   var id: Int
   /// The bound id in printed form, such as "/#/io.l5d.fs/web".
   var name: String
+  /// The host that requests shall name; `nil`: the one they came with.
+  var authority: String?
   var stats: ClientStats
   var endpoints: [Endpoint]
 }

@@ -53,6 +53,8 @@ final class Exchange: TimerOwner {
   /// The request's head as sent on, up to where the lines of the branch follow.
   let requestHead = ByteBuffer(minimumCapacity: 512)
   var commonLength = 0
+  /// The backend is told another Host than the caller's.
+  var hostChange: HostChange?
   /// What the first caller spoke, as far as its request tells: HTTP/1 rather than HTTP/2.
   var callerSpokeHTTP1 = true
   /// The request says so by itself.
@@ -249,6 +251,7 @@ final class Exchange: TimerOwner {
       guard let drawn else { return perform(machine.handle(.failed(.bindNeg))) }
       branch = drawn
       client = Unretained(drawn.client)
+      if let host = drawn.host { changeHost(to: host) }
     }
     let slot = client { client in
       client.reviveRested()
@@ -501,8 +504,8 @@ final class Exchange: TimerOwner {
   private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer, isWhole: Bool) {
     guard hasCaller else { return }
     let out = responseOut
-    var skip = KnownHeaderSet()
-    if isClearing { skip = .l5d }
+    var skip = hostChange == nil ? KnownHeaderSet() : [.location, .refresh]
+    if isClearing { skip = skip.union(.l5d) }
     // RFC 9110 §8.6: a 204 has no Content-Length, whatever the backend says.
     if status == 204 { skip.insert(.contentLength) }
     let emptied = isClearing && response.index(of: .l5dErr) != nil
@@ -529,6 +532,7 @@ final class Exchange: TimerOwner {
       out.append("\r\n")
     }
     response.appendForwardable(head, skipping: skip, to: out)
+    hostChange?.appendLinks(response.block, head, to: out)
     if isWhole, response.framing == .untilClose, stream == nil {
       out.append("Content-Length: 0\r\n")
     } else if emptied {
@@ -886,6 +890,7 @@ final class Exchange: TimerOwner {
     callerFinished = false
     backendFinished = false
     if failureDetail != nil { failureDetail = nil }
+    if hostChange != nil { hostChange = nil }
     failureStatus = nil
     backendResetCode = nil
     worker.giveBack(self)

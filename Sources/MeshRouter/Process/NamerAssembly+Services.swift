@@ -12,6 +12,7 @@ extension NamerAssembly {
       options.healthStatuses = Set(consul.healthStatuses.compactMap { ConsulHealth(rawValue: $0.rawValue) })
     }
     options.token = consul.token
+    options.setsHost = consul.setHost
     options.consistency = ConsulNamer.Options.Consistency(rawValue: consul.consistencyMode.rawValue) ?? .default
     options.prefersServiceAddress = consul.preferServiceAddress
     options.weights = Dictionary(consul.weights.map { ($0.tag, $0.weight) }, uniquingKeysWith: max)

@@ -19,6 +19,8 @@ extension ConsulNamer {
     public var consistency = Consistency.default
     /// The address of the instance where it has one, rather than that of its node.
     public var prefersServiceAddress = true
+    /// Requests name the service as Consul's DNS does: `[TAG.]SERVICE.service.DATACENTER.DOMAIN`.
+    public var setsHost = false
     /// By tag; of several the highest counts, without any it is 1.
     public var weights: [String: Double] = [:]
     public var delay = ReconnectDelay()

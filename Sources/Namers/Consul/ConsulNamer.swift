@@ -14,6 +14,8 @@ public final class ConsulNamer: Namer {
   private let options: Options
   private let resolver: Resolver
   private let catalog: NameCatalog
+  /// `nil`: nothing that it says is needed.
+  private let agent: ConsulAgent?
   private var lookups = WeakTable<Path, NameLookup>()
   private var sources = WeakTable<Path, EndpointSource>()
 
@@ -25,6 +27,7 @@ public final class ConsulNamer: Namer {
     self.options = options
     self.resolver = resolver
     catalog = NameCatalog(client: client, parse: Self.names)
+    agent = options.setsHost ? ConsulAgent(client: client, headers: options.headers) : nil
   }
 
   private var nameLength: Int { options.includesTag ? 3 : 2 }
@@ -47,7 +50,8 @@ public final class ConsulNamer: Namer {
       let list = ClusterRequest(
         "/v1/catalog/services" + (query.isEmpty ? "" : "?" + query.joined(separator: "&")), headers: options.headers)
       return EndpointSource { source in
-        ConsulService(key, options: options, client: client, resolver: resolver, source) { [weak catalog] in
+        ConsulService(key, options: options, client: client, agent: agent, resolver: resolver, source) {
+          [weak catalog] in
           catalog?.refresh(datacenter ?? "", list)
         }
       }

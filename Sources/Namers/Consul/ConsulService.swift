@@ -37,8 +37,8 @@ final class ConsulService {
   private let onAbsence: @ControlActor () -> Void
 
   init(
-    _ key: Key, options: ConsulNamer.Options, client: ClusterClient, resolver: Resolver, _ source: EndpointSource,
-    onAbsence: @escaping @ControlActor () -> Void
+    _ key: Key, options: ConsulNamer.Options, client: ClusterClient, agent: ConsulAgent?, resolver: Resolver,
+    _ source: EndpointSource, onAbsence: @escaping @ControlActor () -> Void
   ) {
     self.key = key
     self.options = options
@@ -51,6 +51,10 @@ final class ConsulService {
         guard let request = self?.nextRequest() else { return }
         var answer: Result<ClusterResponse, ClusterError>
         do throws(ClusterError) {
+          if let agent {
+            let authority = try await agent.facts().authority(of: key)
+            self?.source?.ownAuthority = authority
+          }
           answer = .success(try await client.request(request))
         } catch {
           answer = .failure(error)

@@ -26,6 +26,10 @@ public final class EndpointSource {
     if case .failed = current { nil } else { failure?.since }
   }
 
+  /// The host that requests to these endpoints shall name; `nil`: the one they came with. Set before the endpoints are.
+  public var authority: String? { ownAuthority ?? upstream?.authority }
+  var ownAuthority: String?
+
   private let observers = Observers()
   private lazy var notification = EndOfTurn { [weak self] in self?.observers.notify() }
   /// What keeps the set up to date, alive for as long as the source is.
