@@ -18,8 +18,13 @@ public struct HTTP2Rate: Equatable, Sendable {
 /// Work that is paid for gives some back: an answered request, a DATA frame that was sent or received. So honest peers
 /// do not come near the bounds, however fast they are.
 public struct HTTP2Limits: Equatable, Sendable {
-  /// Streams that the client resets before the response has begun; each stream that ends well takes one off.
+  /// Streams that the client resets before the response has begun; each stream that ends well takes one off. One that
+  /// is reset as soon as it was opened counts as `rapidResetWeight`: nobody gives up that fast, and the number of
+  /// streams open at once does not bound how many come.
   public var rapidResets = HTTP2Rate(burst: 1_000, perSecond: 200)
+  public var rapidResetWeight = 5
+  /// How long a stream has to be open for its reset to count as one; nanoseconds.
+  public var rapidResetAge: UInt64 = 5_000_000
   /// Streams that we must reset because the peer broke the rules.
   public var provokedResets = HTTP2Rate(burst: 100, perSecond: 10)
   /// Frames of one field section after its first.

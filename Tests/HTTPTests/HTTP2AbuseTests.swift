@@ -44,14 +44,25 @@ struct HTTP2AbuseTests {
   func rapidReset(code: UInt32) {
     let client = RawClient()
     let count = flood(client) { [headers(2 * $0 - 1, Self.get), rst(2 * $0 - 1, code)] }
-    #expect(count == HTTP2Limits().rapidResets.burst + 1)
+    let limits = HTTP2Limits()
+    #expect(count == limits.rapidResets.burst / limits.rapidResetWeight + 1)
+    expect(client, .rapidReset)
+  }
+
+  @Test("a stream given up after a while counts once, one given up at once five times", arguments: [4, 5, 6])
+  func resetAge(milliseconds: UInt64) {
+    let client = RawClient(limits: limits { $0.rapidResets = HTTP2Rate(burst: 100, perSecond: 0) })
+    let count = flood(client, gap: milliseconds * 1_000_000) { index in
+      (index > 1 ? [rst(2 * index - 3)] : []) + [headers(2 * index - 1, Self.get)]
+    }
+    #expect(count == (milliseconds < 5 ? 22 : 102))
     expect(client, .rapidReset)
   }
 
   @Test("resets at a pace that costs little go on for ever, and so do resets of answered streams")
   func honestResets() {
     let slow = RawClient(limits: limits { $0.rapidResets = HTTP2Rate(burst: 20, perSecond: 100) })
-    #expect(flood(slow, max: 2_000, gap: 11_000_000) { [headers(2 * $0 - 1, Self.get), rst(2 * $0 - 1)] } == .max)
+    #expect(flood(slow, max: 2_000, gap: 51_000_000) { [headers(2 * $0 - 1, Self.get), rst(2 * $0 - 1)] } == .max)
     let answered = RawClient(limits: limits { $0.rapidResets = HTTP2Rate(burst: 20, perSecond: 0) })
     answered.server.onHead = { [server = answered.server] in
       server.respond($0, "HTTP/1.1 200 \r\n\r\n", end: false)

@@ -61,7 +61,8 @@ extension KeyTables {
     [
       rate(
         "maxResetsPerSecond", \.rapidResets,
-        "Streams that the caller resets before the response has begun; each stream that ends well makes up for one."),
+        "Streams that the caller resets before the response has begun, one that was open for less than 5 ms counting "
+          + "five times; each stream that ends well makes up for one."),
       rate("maxRefusedStreamsPerSecond", \.refusedStreams, "Streams beyond `maxConcurrentStreamsPerConnection`."),
       rate("maxOversizeHeadersPerSecond", \.oversizeHeads, "Requests answered with 431."),
       Key(

@@ -14,6 +14,8 @@ struct HTTP2Ledger {
   private var oversizeHeads: HTTP2Budget
   private var refusedStreams: HTTP2Budget
 
+  private let rapidResetWeight: Int
+  private let rapidResetAge: UInt64
   private let continuationsMax: Int
   private let sectionBytesMax: Int
   /// Of the field section that is coming in.
@@ -32,6 +34,8 @@ struct HTTP2Ledger {
     unknownFrames = HTTP2Budget(limits.unknownFrames)
     oversizeHeads = HTTP2Budget(limits.oversizeHeads)
     refusedStreams = HTTP2Budget(limits.refusedStreams)
+    rapidResetWeight = limits.rapidResetWeight
+    rapidResetAge = limits.rapidResetAge
     continuationsMax = limits.continuationsMax
     // Encoded fields are no longer than decoded ones, but for a few bytes each, which the 32 more cover.
     sectionBytesMax = maxHeaderListBytes * limits.headerBombFactor
@@ -92,7 +96,12 @@ struct HTTP2Ledger {
     windowUpdates.earn(4)
   }
 
-  mutating func resetBeforeAnswer(at now: UInt64) -> HTTP2Abuse? { rapidResets.spend(at: now) ? nil : .rapidReset }
+  /// A stream that was opened at `opened` is reset, and was not answered.
+  mutating func resetBeforeAnswer(opened: UInt64, at now: UInt64) -> HTTP2Abuse? {
+    let cost = now &- opened < rapidResetAge ? rapidResetWeight : 1
+    return rapidResets.spend(cost, at: now) ? nil : .rapidReset
+  }
+
   mutating func endedWell() { rapidResets.earn() }
   mutating func resetProvoked(at now: UInt64) -> HTTP2Abuse? { provokedResets.spend(at: now) ? nil : .provokedResets }
   mutating func headTooLarge(at now: UInt64) -> HTTP2Abuse? { oversizeHeads.spend(at: now) ? nil : .headerBomb }

@@ -41,9 +41,12 @@ extension HTTP2Session {
 
   /// The client gives up a stream. Before we answered, that costs it nothing and us the request.
   private func resetComes(_ id: Int32) -> Int32 {
-    if let stream = stream(id), stream._withUnsafeGuaranteedRef({ $0.responded || $0.isReset }) { return 0 }
-    if let abuse = ledger.resetBeforeAnswer(at: now.nanoseconds) { return stop(abuse) }
-    return 0
+    var opened = now.nanoseconds
+    if let stream = stream(id) {
+      if stream._withUnsafeGuaranteedRef({ $0.responded || $0.isReset }) { return 0 }
+      opened = stream._withUnsafeGuaranteedRef { $0.openedAt }
+    }
+    return ledger.resetBeforeAnswer(opened: opened, at: now.nanoseconds).map { stop($0) } ?? 0
   }
 
   /// Ends reading at once; the connection fails when libnghttp2 has returned.
@@ -188,6 +191,7 @@ extension HTTP2Session {
 
   private func requestComes(_ reader: HTTP2HeadReader, _ stream: HTTP2Stream, _ id: Int32, endStream: Bool) {
     attach(stream, id: id)
+    stream.openedAt = now.nanoseconds
     nghttp2_session_set_stream_user_data(raw, id, Unmanaged.passUnretained(stream).toOpaque())
     stream.remoteEnded = endStream
     stream.extendedProtocol = reader.isExtendedConnect

@@ -50,6 +50,8 @@ open class HTTP2Stream {
   final var windowUsedSince = MonotonicInstant(nanoseconds: 0)
   /// What the request's head counts for while the owner keeps it.
   final var heldHeadBytes = 0
+  /// Server: when the request's head came; nanoseconds.
+  final var openedAt: UInt64 = 0
   /// When the queue got its first bytes or was last written from; nanoseconds.
   final var progressAt: UInt64 = 0
 
