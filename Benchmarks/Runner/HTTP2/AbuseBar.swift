@@ -18,28 +18,18 @@ enum AbuseBar {
     let load = try H2Load(.init(port: router.port, connections: 4, streams: 100, rate: rate))
     load.waitForCompleted(4_000)
     for kind in H2Attack.kinds where kind.name.hasPrefix(only) {
-      var ratios: [Double] = []
-      var quiet: [Double] = []
-      var attacked: [Double] = []
       var connections: UInt64 = 0
       var wrong: [String] = []
       var spent: [UInt64] = [0, 0]
-      // Pairs see the same machine; which comes first changes, and the median leaves out the pairs that it disturbed.
-      for pair in 0..<pairs {
-        var p99 = [0.0, 0.0]
-        for slice in 0..<2 {
-          let isAttack = (pair + slice) % 2 == 1
-          let attack = isAttack ? H2Attack(kind, port: router.port) : nil
-          let before = router.nanoseconds
-          p99[isAttack ? 1 : 0] = slice99(load, milliseconds)
-          spent[isAttack ? 1 : 0] += router.nanoseconds - before
-          attack?.stop()
-          connections += attack?.connections ?? 0
-          wrong += attack?.wrong.withLock { $0 } ?? []
-        }
-        quiet.append(p99[0])
-        attacked.append(p99[1])
-        ratios.append(p99[1] / p99[0])
+      let pairs = Pairs.measure(count: pairs) { isAttack in
+        let attack = isAttack ? H2Attack(kind, port: router.port) : nil
+        let before = router.nanoseconds
+        let p99 = slice99(load, milliseconds)
+        spent[isAttack ? 1 : 0] += router.nanoseconds - before
+        attack?.stop()
+        connections += attack?.connections ?? 0
+        wrong += attack?.wrong.withLock { $0 } ?? []
+        return p99
       }
       report.note("\(kind.name): hostile connections", Double(connections))
       if spent[0] > 0 {
@@ -47,9 +37,9 @@ enum AbuseBar {
           "\(kind.name): CPU of the router per hostile connection",
           (Double(spent[1]) - Double(spent[0])) / 1e6 / Double(max(connections, 1)), unit: "ms")
       }
-      report.note("\(kind.name): p99 without", quiet.median, unit: "ms")
-      report.note("\(kind.name): p99 with", attacked.median, unit: "ms")
-      report.check("\(kind.name): p99 with against without", ratios.median, max: ratio)
+      report.note("\(kind.name): p99 without", pairs.without.median, unit: "ms")
+      report.note("\(kind.name): p99 with", pairs.with.median, unit: "ms")
+      report.check("\(kind.name): p99 with against without", pairs.ratios.median, max: ratio)
       if !kind.codes.isEmpty {
         report.check("\(kind.name): connections that did not end with the right code", Double(wrong.count), equals: 0)
         if let first = wrong.first { report.fail(first) }
@@ -69,14 +59,5 @@ enum AbuseBar {
     load.phase = phase
     Harness.sleep(milliseconds: milliseconds)
     return load.latencies[phase].milliseconds(quantile: 0.99)
-  }
-}
-
-extension [Double] {
-  var median: Double {
-    let sorted = sorted()
-    if sorted.isEmpty { return .nan }
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 }
