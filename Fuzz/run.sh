@@ -26,7 +26,7 @@ failures=Fuzz/FailCases/$target
 mkdir -p "$out/shims" "$corpus" "$failures"
 
 # The settings of Package.swift; optimised, since speed finds more than debug checks do, and preconditions stay on.
-flags=(-O -swift-version 6 -parse-as-library -wmo -enable-upcoming-feature ExistentialAny
+flags=(-O -swift-version 6 -package-name meshrouter -parse-as-library -wmo -enable-upcoming-feature ExistentialAny
   -enable-experimental-feature Lifetimes -sanitize=fuzzer,address -I "$out")
 
 printf 'module CMeshShims { header "%s/Sources/CMeshShims/include/CMeshShims.h" export * }\n' "$root" >"$out/shims/module.modulemap"

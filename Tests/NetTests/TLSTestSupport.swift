@@ -97,7 +97,7 @@ final class TLSPair {
 extension TLSWorkspace {
   /// A whole round.
   func look() {
-    beginRound()
-    while parkIdle(1_000) {}
+    awake.beginRound()
+    while awake.parkIdle(looks: 1_000, parks: 1_000) {}
   }
 }

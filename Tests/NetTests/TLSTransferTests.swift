@@ -114,8 +114,8 @@ import Testing
       pairs.append(pair)
     }
     workspace.look()
-    workspace.beginRound()
-    while workspace.parkIdle(7) { pairs.remove(at: pairs.count / 2) }
+    workspace.awake.beginRound()
+    while workspace.awake.parkIdle(looks: 7, parks: 5) { pairs.remove(at: pairs.count / 2) }
     #expect(pairs.allSatisfy { $0.client.isParked == OpenSSLMemory.hasSlots })
     for pair in pairs { #expect(TLSPair.send(pair.client, "x") == 1 && TLSPair.receive(pair.server).bytes == [0x78]) }
   }

@@ -7,8 +7,8 @@ import MeshBase
 ///
 /// Results are those of `Socket`: bytes above zero, 0 at a clean end, `-EAGAIN` when the kernel has nothing or takes
 /// nothing, another negated error number when the connection is lost, `-EPROTO` when TLS is (`failure` tells more).
-/// An idle session has no buffers of its own, and once `TLSWorkspace.parkIdle` has found it, little else.
-public final class TLSSession {
+/// An idle session has no buffers of its own, and once `AwakeList` has parked it, little else.
+public final class TLSSession: Parkable {
   public enum Progress: Sendable, Equatable {
     case done
     /// Call `handshake` again after the next edge, whichever it is.
@@ -22,10 +22,8 @@ public final class TLSSession {
   /// Parked while `parked` is there: not to be touched, but by way of `ssl`.
   private let storage: OpaquePointer
   private var parked: UnsafeMutableRawPointer?
-  /// Since the workspace's last look.
-  var wasUsed = true
-  /// Among the workspace's `awake`, unless it is parked.
-  var place = 0
+  package var isResting = false
+  package var place = 0
   let workspace: TLSWorkspace
   var transport: TLSTransport
 
@@ -122,7 +120,7 @@ public final class TLSSession {
     // Else OpenSSL would spoil the session for later connections, which no version of TLS since 1.1 asks for.
     SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
     SSL_free(ssl)
-    workspace.left(self)
+    workspace.awake.leave(self)
     transport.release()
   }
 
@@ -130,29 +128,28 @@ public final class TLSSession {
 
   /// For every use of it, each of which ends the session's rest.
   var ssl: OpaquePointer {
-    wasUsed = true
-    if parked != nil { fetch() }
+    if isResting { wake() }
     return storage
   }
 
-  private func fetch() {
+  private func wake() {
+    isResting = false
     guard let kept = parked else { return }
     mesh_slot_fetch(UnsafeMutableRawPointer(storage), kept)
     parked = nil
-    workspace.joined(self)
+    workspace.awake.join(self)
   }
 
   /// Gives most of the memory back until the session is used again, which then costs two page faults.
-  func park() {
-    guard isHandshakeDone, parked == nil, let kept = mesh_slot_park(UnsafeMutableRawPointer(storage)) else { return }
-    parked = kept
-    workspace.left(self)
+  package func park() -> Bool {
+    if isHandshakeDone, parked == nil { parked = mesh_slot_park(UnsafeMutableRawPointer(storage)) }
+    return parked != nil
   }
 
   public var isParked: Bool { parked != nil }
 
   private func attach() {
-    workspace.joined(self)
+    workspace.awake.join(self)
     BIO_up_ref(workspace.bio)
     SSL_set_bio(ssl, workspace.bio, workspace.bio)
   }
