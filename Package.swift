@@ -81,7 +81,7 @@ let package = Package(
     tests("Balancers", ["Balancers"]),
     tests("Resilience", ["Resilience"]),
     tests("Telemetry", ["Telemetry"]),
-    tests("HTTP", ["HTTP", "HTTP2Cases"]),
+    tests("HTTP", ["HTTP", "HTTP2Cases", "CMeshShims"]),
     tests("Net", ["Net", "TestSupport"]),
     tests("Config", ["Config"]),
     tests("Namers", ["Namers", "ClusterSim", "TestSupport"]),

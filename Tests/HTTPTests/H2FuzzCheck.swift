@@ -28,6 +28,7 @@ private final class H2FuzzStream: HTTP2Stream {
 
 private final class H2FuzzOwner: HTTP2Delegate {
   private var session: HTTP2Session!
+  private let workshop = HTTP2Workshop()
   private let manner: UInt8
   private var streams: [H2FuzzStream] = []
   private var buffers = 0
@@ -44,7 +45,7 @@ private final class H2FuzzOwner: HTTP2Delegate {
     settings.maxConcurrentStreams = 8
     settings.receiveBufferBytesMax = 100_000
     super.init()
-    session = HTTP2Session(role: role, settings: settings, delegate: self)
+    session = HTTP2Session(role: role, settings: settings, workshop: workshop, delegate: self)
   }
 
   func run(_ peer: [UInt8], cut: Int) {
@@ -62,6 +63,11 @@ private final class H2FuzzOwner: HTTP2Delegate {
       // An owner that keeps still writes only at the end.
       if manner & 6 != 0 || failure != nil { write(out, Int(manner) * 16 + 1) }
       if failure != nil { break }
+      // Nor does it matter how long it takes: a session that can be parked is.
+      for _ in 0..<2 {
+        workshop.awake.beginRound()
+        _ = workshop.awake.parkIdle(looks: 1, parks: 1)
+      }
     }
     write(out, 1 << 20)
     precondition(session.unconsumedBytes >= 0 && session.heldHeadBytes >= 0, "a negative count")

@@ -17,6 +17,7 @@ final class RecordedStream: HTTP2Stream {
 /// One end of a connection in memory.
 final class HTTP2End: HTTP2Delegate {
   private(set) var session: HTTP2Session!
+  private let workshop = HTTP2Workshop()
   var streams: [RecordedStream] = []
   var goaways: [(last: Int32, code: HTTP2ErrorCode)] = []
   var pings: [UInt64] = []
@@ -34,10 +35,21 @@ final class HTTP2End: HTTP2Delegate {
     _ role: HTTP2Role, _ settings: HTTP2Settings = HTTP2Settings(), limits: HTTP2Limits = HTTP2Limits()
   ) {
     super.init()
-    session = HTTP2Session(role: role, settings: settings, limits: limits, delegate: self)
+    session = HTTP2Session(role: role, settings: settings, limits: limits, workshop: workshop, delegate: self)
   }
 
   deinit { session.abandon() }
+
+  /// A worker's look at its sessions: one that was not used since the last is parked, if it can be.
+  func look() {
+    workshop.awake.beginRound()
+    _ = workshop.awake.parkIdle(looks: 1, parks: 1)
+  }
+
+  /// Long enough to be parked.
+  func rest() {
+    for _ in 0..<2 { look() }
+  }
 
   private func own(_ stream: HTTP2Stream) -> RecordedStream { unsafeDowncast(stream, to: RecordedStream.self) }
 
@@ -188,6 +200,7 @@ struct HTTP2Pair {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = min(rest.count, 1 + Int(random.next() % UInt64(pieces)))
+      if random.next() % 4 == 0 { end.rest() }
       end.receive(Array(rest.prefix(count)), at: now)
       rest = rest.dropFirst(count)
     }

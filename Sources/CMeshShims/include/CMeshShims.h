@@ -48,12 +48,29 @@ long mesh_recv(int descriptor, void *buffer, long count);
 long mesh_send(int descriptor, const void *buffer, long count);
 
 /// malloc and its relatives for small blocks that come and go, as libnghttp2's do: each thread keeps freed blocks of up
-/// to 1 KiB, at most 256 KiB of each size. A block may be freed by another thread, which then keeps it. In builds with a
-/// sanitizer these are malloc's own.
-void *mesh_block_new(size_t size, void *unused);
-void mesh_block_free(void *block, void *unused);
-void *mesh_block_zeroed(size_t count, size_t size, void *unused);
-void *mesh_block_resize(void *block, size_t size, void *unused);
+/// to 992 bytes, at most 256 KiB of each size. A block may be freed by another thread, which then keeps it. Larger ones
+/// come from `arena`, if there is one and it has room, else from the heap. In builds with a sanitizer these are malloc's
+/// own.
+void *mesh_block_new(size_t size, void *arena);
+void mesh_block_free(void *block, void *arena);
+void *mesh_block_zeroed(size_t count, size_t size, void *arena);
+void *mesh_block_resize(void *block, size_t size, void *arena);
+
+/// Arenas: 28 KiB on pages of their own for the blocks that a session has for as long as it lives. The first block of
+/// 16 KiB or more is its buffer, and its last. An arena can be parked: what is not zero is copied to the heap, the buffer
+/// left out, and all pages go back to the system. Addresses stay as they are.
+/// Any thread may call these; nobody must touch a block between `park` and `fetch`.
+///
+/// Reserves address space; once, before all else. 0: there are no arenas.
+int mesh_arenas_prepare(void);
+/// NULL: none is left.
+void *mesh_arena_new(void);
+/// Its blocks are freed, or go with it. Not while it is parked.
+void mesh_arena_free(void *arena);
+/// What `fetch` wants back; after that the buffer's contents are undefined. NULL, and nothing has changed: it has no
+/// buffer yet, or memory is short.
+void *mesh_arena_park(void *arena);
+void mesh_arena_fetch(void *arena, void *parked);
 
 /// Slots: blocks of up to 8 KiB on two pages of their own, so that one which is mostly zeros can be parked: its words
 /// that are not zero are copied to the heap, and its pages go back to the system. Its address stays its own.

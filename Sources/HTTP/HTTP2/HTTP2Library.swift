@@ -33,10 +33,14 @@ public enum HTTP2Library {
   /// Made once, read by every thread, never freed.
   nonisolated(unsafe) static let callbacks: OpaquePointer = makeCallbacks()
 
-  /// Streams, frames and copied fields come and go with every request: their memory is kept at hand.
-  static var memory: nghttp2_mem {
+  /// There are none in builds with a sanitizer: then no session is ever parked.
+  static let hasArenas = mesh_arenas_prepare() == 1
+
+  /// Streams, frames and copied fields come and go with every request: their memory is kept at hand. What a session has
+  /// for as long as it lives, 25 KiB, is in its arena.
+  static func memory(_ arena: UnsafeMutableRawPointer?) -> nghttp2_mem {
     nghttp2_mem(
-      mem_user_data: nil, malloc: mesh_block_new, free: mesh_block_free, calloc: mesh_block_zeroed,
+      mem_user_data: arena, malloc: mesh_block_new, free: mesh_block_free, calloc: mesh_block_zeroed,
       realloc: mesh_block_resize)
   }
 

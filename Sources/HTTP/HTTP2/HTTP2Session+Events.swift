@@ -78,6 +78,7 @@ extension HTTP2Session {
     return 0
   }
 
+  @inline(__always)
   func field(
     _ frame: UnsafePointer<nghttp2_frame>, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
   ) -> Int32 {

@@ -1,3 +1,4 @@
+import CMeshShims
 import CNghttp2
 import MeshBase
 
@@ -8,7 +9,7 @@ import MeshBase
 ///
 /// After a failure, or once both ends said goodbye, `wantsRead` is false: write what `takeOutput` still gives, then
 /// close the connection and call `abandon`, which closes the streams that are left. Confined to one worker.
-public final class HTTP2Session {
+public final class HTTP2Session: Parkable {
   public let role: HTTP2Role
   public let settings: HTTP2Settings
   public let limits: HTTP2Limits
@@ -19,8 +20,12 @@ public final class HTTP2Session {
   }
   private var delegateLink: Unmanaged<HTTP2Delegate>?
 
-  /// libnghttp2's session; valid until `deinit`.
-  let raw: OpaquePointer
+  /// libnghttp2's session; valid until `deinit`. Parked while `parked` is there: not to be touched, but by way of `raw`.
+  private let storage: OpaquePointer
+  private let arena: UnsafeMutableRawPointer?
+  private var parked: UnsafeMutableRawPointer?
+  package var isResting = false
+  package var place = 0
   private let workshop: HTTP2Workshop
   /// Of the field section that is coming in.
   private(set) var reader: Unretained<HTTP2HeadReader> = nil
@@ -106,7 +111,8 @@ public final class HTTP2Session {
     estimate = HTTP2WindowEstimate(
       window: settings.initialStreamWindowBytes, windowMax: settings.streamWindowBytesMax)
     var session: OpaquePointer?
-    var memory = HTTP2Library.memory
+    arena = HTTP2Library.hasArenas ? mesh_arena_new() : nil
+    var memory = HTTP2Library.memory(arena)
     let option = HTTP2Library.option(settings)
     defer { nghttp2_option_del(option) }
     let result =
@@ -114,7 +120,8 @@ public final class HTTP2Session {
       ? nghttp2_session_server_new3(&session, HTTP2Library.callbacks, nil, option, &memory)
       : nghttp2_session_client_new3(&session, HTTP2Library.callbacks, nil, option, &memory)
     guard result == 0, let session else { preconditionFailure("no memory for an HTTP/2 session") }
-    raw = session
+    storage = session
+    workshop.awake.join(self)
     nghttp2_session_set_user_data(raw, Unmanaged.passUnretained(self).toOpaque())
     submitSettings()
   }
@@ -123,6 +130,8 @@ public final class HTTP2Session {
     precondition(firstStream == nil, "an HTTP/2 session went with open streams: abandon was not called")
     reader { workshop.giveBack($0) }
     nghttp2_session_del(raw)
+    workshop.awake.leave(self)
+    if let arena { mesh_arena_free(arena) }
   }
 
   /// Calls the delegate, and counts no reference for it.
@@ -270,6 +279,39 @@ public final class HTTP2Session {
       first._withUnsafeGuaranteedRef { close($0, code: code) }
     }
   }
+}
+
+// Parking.
+extension HTTP2Session {
+  /// For every use of libnghttp2's session, each of which ends its rest.
+  @inline(__always)
+  var raw: OpaquePointer {
+    if isResting { wake() }
+    return storage
+  }
+
+  @inline(never)
+  private func wake() {
+    isResting = false
+    guard let arena, let kept = parked else { return }
+    mesh_arena_fetch(arena, kept)
+    parked = nil
+    workshop.awake.join(self)
+  }
+
+  /// Gives most of the memory back until the session is used again, which then costs a page fault for each of three or
+  /// four pages.
+  ///
+  /// While nothing waits to be written, libnghttp2 has reset its buffer for frames, the one part that is not kept.
+  package func park() -> Bool {
+    guard let arena, parked == nil, !isReceiving, output == nil, !isAbandoned, failure == nil,
+      nghttp2_session_want_read(storage) != 0, nghttp2_session_want_write(storage) == 0
+    else { return false }
+    parked = mesh_arena_park(arena)
+    return parked != nil
+  }
+
+  package var isParked: Bool { parked != nil }
 }
 
 // Field sections.

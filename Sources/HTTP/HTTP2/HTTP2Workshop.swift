@@ -4,6 +4,8 @@ import MeshBase
 /// owns none of it. Confined to one worker.
 public final class HTTP2Workshop {
   let writer = HTTP2HeadWriter()
+  /// Sessions that may be parked.
+  package let awake = AwakeList<HTTP2Session>()
   private var readers = ObjectPool<HTTP2HeadReader>()
 
   /// Readers kept; more are in use only while that many field sections come in at a time, in pieces.

@@ -56,7 +56,7 @@ final class Worker {
     hostName = plan.hostName
     stats = plan.stats
     loop = try EventLoop()
-    parking = SessionParking(tlsWorkspace.awake, loop: loop)
+    parking = SessionParking(tlsWorkspace.awake, http2Workshop.awake, loop: loop)
     random = SeededRandom(seed: seed)
     self.control = control
     serverBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 64)
