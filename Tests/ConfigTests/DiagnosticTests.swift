@@ -151,14 +151,14 @@ struct DiagnosticTests {
         dtab: /svc => /#/io.l5d.fs;
         httpAccessLog: logs/access.log
         client:
-          failureAccrual: {kind: none}
+          failFast: true
           loadBalancer: {kind: p2c, enableProbation: false}
         service:
-          responseClassifier: {kind: io.l5d.http.retryableRead5XX}
+          classificationTimeoutMs: 50
         servers: [{port: 4140, ip: 127.0.0.1}]
       """)
     #expect(loaded.configuration != nil)
-    #expect(loaded.lines.map { $0.prefix { $0 != "." } + "" }.count == 4)
+    #expect(loaded.lines.map { $0.prefix { $0 != "." } + "" }.count == 3)
     #expect(loaded.lines.allSatisfy { $0.contains("no effect") })
     #expect(loaded.hints.contains { $0.hasPrefix("admin.workerThreads: has no effect. ") })
     let unsafe = load("routers: [{protocol: http, service: {configs: []}}]")

@@ -68,7 +68,9 @@ private struct DocumentMaker {
       let end = min(range.upperBound, range.lowerBound + 1_000_000)
       return .int([range.lowerBound, end, range.lowerBound + below(end - range.lowerBound + 1)][below(3)])
     case .limit(let max): return .int([0, 1, min(max, 86_400_000)][below(3)])
-    case .number(let range): return .number(range.lowerBound + Double(below(1_000)) / 8)
+    case .number(let range):
+      let end = min(range.upperBound, range.lowerBound + 128)
+      return .number(range.lowerBound + (end - range.lowerBound) * Double(below(1_024)) / 1_024)
     case .choice(let words): return .string(words[below(words.count)])
     case .text(let noun):
       switch noun {
@@ -80,6 +82,7 @@ private struct DocumentMaker {
       case "pattern": return .string("/x/{var}")
       case "address": return .string(["1.1.1.1", "1.1.1.1:53", "[::1]:5353"][below(3)])
       case "regular expression": return .string("^/admin/(a|b)\\d+$")
+      case "status or range": return .string(["404", "500-599"][below(2)])
       case "header name": return .string("x-\(unique())")
       case let endpoint where endpoint.hasPrefix("endpoint"):
         return .string(["127.0.0.1 80", "::1 443 * 0.25", "db.internal 5432 * 0"][below(3)])

@@ -26,9 +26,9 @@ extension KeyTables {
         "The same settings for all clients."),
       .refused("configs", "Write the settings of all clients here."),
       Key("tls", \.tls, .optional(clientTLS.codec), defaultNote: "none", "Speak TLS to endpoints."),
-      .ignored(
-        "failureAccrual", .map(.text("anything")), "Endpoints are not ejected; the balancer avoids slow ones."),
-      .ignored("failFast", .boolean, "Endpoints are not ejected."),
+      Key(
+        "failureAccrual", \.failureAccrual, failureAccrual, "When an endpoint is taken out for its failures."),
+      .ignored("failFast", .boolean, "Set failureAccrual."),
       Key(
         "forwardClientCert", \.forwardClientCert, .boolean,
         "Tell endpoints the caller's verified certificate in `x-forwarded-client-cert`. One that a caller sent is taken"
@@ -178,14 +178,12 @@ extension KeyTables {
           unsupported: ["io.l5d.static": "Write the settings of all services here, without \"configs\"."]),
         "The same settings for all services."),
       .refused("configs", "Write the settings of all services here."),
-      .ignored(
-        "retries", .map(.text("anything")),
-        "Only requests of which nothing was processed are sent again; see client.requeueBudget."),
+      Key("responseClassifier", \.responseClassifier, responseClassifier, "What is a success, and what is retried."),
+      Key("retries", \.retries, retries.codec, "How what the classifier finds retryable is tried again."),
+      Key(
+        "retryBufferSize", \.retryBufferSize, retryBufferSize.codec, "What is kept of a request to send it again."),
       .ignored(
         "classificationTimeoutMs", .integer(0...Int.max), say: .hint, "Responses are not held back to be classified."),
-      .ignored(
-        "retryBufferSize", .map(.integer(0...Int.max)), say: .hint, "Bodies are not held back to be sent again."),
-      .ignored("responseClassifier", .map(.text("anything")), "A 5xx response counts as a failure and is not retried."),
     ])
 }
 

@@ -8,6 +8,8 @@ extension Configuration {
     public var requestAttemptTimeoutMilliseconds: Int?
     /// What pays for sending a request again of which surely nothing was processed.
     public var requeueBudget = RetryBudget()
+    /// When an endpoint is taken out for its failures.
+    public var failureAccrual = FailureAccrual.usual
     public var session = Session(idleTimeMilliseconds: 60_000, keepAliveMilliseconds: 30_000)
     /// What endpoints speak; by default h2 for routers with `protocol: h2`, else h1.
     public var `protocol` = ClientProtocol.h1
@@ -92,6 +94,9 @@ extension Configuration {
   public struct Service: Sendable, Equatable {
     /// Over all attempts, to the end of the response's header. `nil`: none.
     public var totalTimeoutMilliseconds: Int?
+    public var responseClassifier = ResponseClassifier.nonRetryable5XX
+    public var retries = Retries()
+    public var retryBufferSize = RetryBufferSize()
 
     public init() {}
   }
