@@ -178,6 +178,65 @@ struct ClusterClientTests {
     await server.close()
   }
 
+  @Test("a service account's file that changes is read again; one that cannot be used changes nothing")
+  @ControlActor func serviceAccountFile() async throws {
+    let log = Log()
+    let server = try server { request in
+      if request.path == "/login" {
+        let body = try? JSONSerialization.jsonObject(with: Data(request.body)) as? [String: String]
+        let uid = body?["uid"] ?? ""
+        log.lines.append(uid)
+        if uid == "stranger" { return ControlResponse(status: 401) }
+        return ControlResponse(contentType: "application/json", Array(#"{"token":"\#(uid)"}"#.utf8))
+      }
+      log.lines.append(request.headers["Authorization"] ?? "")
+      return ControlResponse(status: 200)
+    }
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/account.json"
+    func write(_ text: String) throws {
+      try text.write(toFile: path + ".new", atomically: false, encoding: .utf8)
+      rename(path + ".new", path)
+    }
+    func write(uid: String) throws {
+      let json = try JSONSerialization.data(withJSONObject: [
+        "uid": uid, "private_key": Self.rsaKey,
+        "login_endpoint": "http://127.0.0.1:\(server.address!.port)/login",
+      ])
+      try write(String(decoding: json, as: UTF8.self))
+    }
+    try write(uid: "first")
+    let client = ClusterClient(
+      hosts: [host(server)], resolver: offlineResolver(),
+      credentials: .serviceAccount(try ServiceAccount(file: path), file: path))
+    func ask() async throws -> [String] {
+      log.lines = []
+      _ = try await client.request(ClusterRequest("/"))
+      return log.lines
+    }
+    #expect(try await ask() == ["first", "token=first"])
+    try write(uid: "second")
+    #expect(try await ask() == ["second", "token=second"])
+    try write(uid: "second")
+    #expect(try await ask() == ["token=second"])
+    for text in ["", "{", #"{"uid":"a"}"#] {
+      try write(text)
+      #expect(try await ask() == ["token=second"])
+    }
+    unlink(path)
+    #expect(try await ask() == ["token=second"])
+    try write(uid: "stranger")
+    do {
+      _ = try await ask()
+      Issue.record("no error")
+    } catch {
+      #expect("\(error)".contains("login of stranger"))
+    }
+    try write(uid: "third")
+    #expect(try await ask() == ["third", "token=third"])
+    await server.close()
+  }
+
   /// By the `openssl` command.
   private func verify(_ parts: [String]) throws -> Bool {
     let directory = TemporaryDirectory()

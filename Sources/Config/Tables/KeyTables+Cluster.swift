@@ -54,7 +54,7 @@ extension KeyTables {
       Key(
         "serviceAccountFile", \.serviceAccountFile, .optional(.file), origin: .ours, defaultNote: "none",
         "A file with the JSON of a DC/OS service account (`uid`, `private_key`, `login_endpoint`): logs in with a"
-          + " signed token, and again when that is refused."),
+          + " signed token, and again when that is refused or the file has changed."),
     ],
     finish: { auth, _, trail, decoding in
       func conflict(_ message: String, _ remedy: String) {

@@ -79,7 +79,7 @@ extension NamerAssembly {
     if let token = auth.token { return .bearer(token) }
     if let file = auth.tokenFile { return .bearerFile(file) }
     if let file = auth.serviceAccountFile {
-      return .serviceAccount(try ServiceAccount(json: try FileSystem.read(file, limit: 1 << 20)))
+      return .serviceAccount(try ServiceAccount(file: file), file: file)
     }
     return .none
   }
@@ -90,8 +90,8 @@ extension NamerAssembly {
   static func credentials(_ auth: Configuration.ClusterAuth?, environment: String? = nil) throws -> ClusterCredentials {
     if let auth { return try configuredCredentials(auth) }
     if let account = Host.environment("DCOS_SERVICE_ACCOUNT_CREDENTIAL"), !account.isEmpty {
-      let json = account.hasPrefix("{") ? Array(account.utf8) : try FileSystem.read(account, limit: 1 << 20)
-      return .serviceAccount(try ServiceAccount(json: json))
+      if account.hasPrefix("{") { return .serviceAccount(try ServiceAccount(json: Array(account.utf8))) }
+      return .serviceAccount(try ServiceAccount(file: account), file: account)
     }
     if let environment, let pair = Host.environment(environment), let colon = pair.firstIndex(of: ":") {
       return .basic(user: String(pair[..<colon]), password: String(pair[pair.index(after: colon)...]))

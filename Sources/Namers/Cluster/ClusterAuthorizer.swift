@@ -11,8 +11,13 @@ final class ClusterAuthorizer {
   private let credentials: ClusterCredentials
   private let login: Login
   private var token: String?
-  private var tokenFile: FileSystem.Status?
-  private var flight: Task<Result<String, ClusterError>, Never>?
+  /// As the file was when it was read last.
+  private var fileStatus: FileSystem.Status?
+  /// From the file, once it has changed.
+  private var newerAccount: ServiceAccount?
+  /// Why the file as it is now is not in use.
+  private var fileProblem: String?
+  private var flight: (account: ServiceAccount, task: Task<Result<String, ClusterError>, Never>)?
   /// Logins made, for tests and the state page.
   private(set) var logins = 0
 
@@ -30,7 +35,9 @@ final class ClusterAuthorizer {
     case .bearerFile(let path):
       try readToken(path)
       return token.map { "Bearer " + $0 }
-    case .serviceAccount(let account):
+    case .serviceAccount(let first, let file):
+      if let file { readAccount(file, first) }
+      let account = newerAccount ?? first
       if let token { return "token=" + token }
       return "token=" + (try await renewed(account))
     }
@@ -41,7 +48,7 @@ final class ClusterAuthorizer {
     switch credentials {
     case .none, .basic, .bearer: return false
     case .bearerFile:
-      tokenFile = nil
+      fileStatus = nil
       return try await header() != refused
     case .serviceAccount:
       // Somebody else may have logged in meanwhile.
@@ -53,30 +60,47 @@ final class ClusterAuthorizer {
   private func readToken(_ path: String) throws(ClusterError) {
     do throws(SystemError) {
       let status = try FileSystem.status(path)
-      if let status, status == tokenFile { return }
+      if let status, status == fileStatus { return }
       let bytes = try FileSystem.read(path, limit: 1 << 20)
       let blanks: Set<UInt8> = [0x20, 0x09, 0x0a, 0x0d]
       let trimmed = bytes.drop { blanks.contains($0) }.reversed().drop { blanks.contains($0) }.reversed()
       token = String(decoding: Array(trimmed), as: UTF8.self)
-      tokenFile = status
+      fileStatus = status
     } catch {
       // A file that is being replaced is there again soon: the token that is known may still be good.
       if token == nil { throw ClusterError(.refused, "the token's file cannot be read: \(error)") }
     }
   }
 
+  /// Another account, or another key of it, logs in for itself. A file that cannot be used changes nothing.
+  private func readAccount(_ path: String, _ first: ServiceAccount) {
+    do {
+      let status = try FileSystem.status(path)
+      if let status, status == fileStatus { return }
+      let read = try ServiceAccount(file: path)
+      fileStatus = status
+      fileProblem = nil
+      guard read != newerAccount ?? first else { return }
+      newerAccount = read
+      token = nil
+    } catch {
+      fileProblem = "\(path): \(error)"
+    }
+  }
+
   private func renewed(_ account: ServiceAccount) async throws(ClusterError) -> String {
-    let flight =
-      flight
-      ?? Task { @ControlActor [weak self] in
-        guard let self else { return .failure(ClusterError(.cancelled, "login: given up")) }
-        let result = await self.logIn(account)
-        if case .success(let token) = result { self.token = token }
-        self.flight = nil
-        return result
-      }
-    self.flight = flight
-    return try await flight.value.get()
+    if let flight, flight.account == account { return try await flight.task.value.get() }
+    let task = Task { @ControlActor [weak self] () -> Result<String, ClusterError> in
+      guard let self else { return .failure(ClusterError(.cancelled, "login: given up")) }
+      let result = await self.logIn(account)
+      // It may have taken longer than the account lasted.
+      guard self.flight?.account == account else { return result }
+      if case .success(let token) = result { self.token = token }
+      self.flight = nil
+      return result
+    }
+    flight = (account, task)
+    return try await task.value.get()
   }
 
   private func logIn(_ account: ServiceAccount) async -> Result<String, ClusterError> {
@@ -90,22 +114,21 @@ final class ClusterAuthorizer {
       }
       switch await login(account.loginEndpoint, Array(body.text.utf8)) {
       case .failure(let error): return .failure(error)
-      case .success(let response): return Self.token(in: response, account)
+      case .success(let response): return token(in: response, account)
       }
     } catch {
       return .failure(ClusterError(.refused, "service account \(account.uid): \(error)"))
     }
   }
 
-  private static func token(in response: ClusterResponse, _ account: ServiceAccount) -> Result<
-    String, ClusterError
-  > {
+  private func token(in response: ClusterResponse, _ account: ServiceAccount) -> Result<String, ClusterError> {
     let place = "login of \(account.uid) at \(account.loginEndpoint)"
     guard response.status == 200 else {
       return .failure(
         ClusterError(
           .refused,
-          "\(place): \(response.status): is the account known there, with the public key of this private key?"))
+          "\(place): \(response.status): is the account known there, with the public key of this private key?"
+            + (fileProblem.map { " Its file has changed since, and cannot be used: \($0)" } ?? "")))
     }
     var token: String?
     var reader = JSONReader(response.body.span)

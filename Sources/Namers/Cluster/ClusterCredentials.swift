@@ -9,8 +9,8 @@ public enum ClusterCredentials: Sendable {
   case bearer(String)
   /// As `bearer`, with a token from a file that is read again when it changes.
   case bearerFile(String)
-  /// DC/OS: `Authorization: token=`, got by a login.
-  case serviceAccount(ServiceAccount)
+  /// DC/OS: `Authorization: token=`, got by a login. From a file that is read again when it changes, where there is one.
+  case serviceAccount(ServiceAccount, file: String? = nil)
 }
 
 /// A DC/OS service account: logs in with a token signed by its private key and gets another one to show.
@@ -25,6 +25,11 @@ public struct ServiceAccount: Sendable, Equatable {
     self.uid = uid
     self.privateKey = privateKey
     self.loginEndpoint = loginEndpoint
+  }
+
+  /// Reads such JSON from a file.
+  public init(file: String) throws {
+    try self.init(json: try FileSystem.read(file, limit: 1 << 20))
   }
 
   /// Reads the JSON that DC/OS gives out: `{"uid":…,"private_key":…,"login_endpoint":…,"scheme":"RS256"}`.
