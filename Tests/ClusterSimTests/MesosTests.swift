@@ -14,6 +14,9 @@ struct MesosTests {
   final class Subscription {
     let stream: ControlHTTPStream
     private(set) var bytes: [UInt8] = []
+    /// Each is parsed once, as it comes: the snapshot is large, and conditions ask again and again.
+    private(set) var records: [JSONNode] = []
+    private var parsedBytes = 0
     private(set) var isAtEnd = false
 
     init(_ address: SocketAddress) async throws {
@@ -22,21 +25,23 @@ struct MesosTests {
         body: Array(#"{"type":"SUBSCRIBE"}"#.utf8))
       stream.pieceMilliseconds = nil
       Task { @ControlActor in
-        while let piece = try? await stream.next() { bytes += piece }
+        while let piece = try? await stream.next() {
+          bytes += piece
+          parse()
+        }
         isAtEnd = true
       }
     }
 
-    var records: [JSONNode] {
-      var records: [JSONNode] = []
-      var rest = bytes[...]
+    private func parse() {
+      var rest = bytes[parsedBytes...]
       while let end = rest.firstIndex(of: 10), let length = Int(String(decoding: rest[..<end], as: UTF8.self)),
         rest.endIndex - end - 1 >= length
       {
         if let node = try? JSONNode(parsing: Array(rest[(end + 1)..<(end + 1 + length)])) { records.append(node) }
         rest = rest[(end + 1 + length)...]
       }
-      return records
+      parsedBytes = rest.startIndex
     }
 
     var types: [String] { records.compactMap { $0["type"]?.text } }

@@ -17,7 +17,7 @@ public final class ZooKeeperServer: @unchecked Sendable {
     guard FileManager.default.fileExists(atPath: Self.jar) else {
       throw StartError(description: "these tests need ZooKeeper: apt-get install zookeeper")
     }
-    port = freePort()
+    port = ClosedPort().number
     directory = "/tmp/zookeeper-\(UUID().uuidString.prefix(8))"
     log = directory + "/log"
     try FileManager.default.createDirectory(atPath: directory + "/data", withIntermediateDirectories: true)
@@ -115,21 +115,4 @@ public final class ZooKeeperServer: @unchecked Sendable {
       }
     } == 0
   }
-}
-
-/// Free a moment ago.
-public func freePort() -> UInt16 {
-  let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-  defer { close(raw) }
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  withUnsafeMutablePointer(to: &address) {
-    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-      _ = bind(raw, $0, length)
-      _ = getsockname(raw, $0, &length)
-    }
-  }
-  return UInt16(bigEndian: address.sin_port)
 }
