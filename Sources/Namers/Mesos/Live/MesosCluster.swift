@@ -113,6 +113,11 @@ public final class MesosCluster {
       } else {
         hosts = leaders.hosts
       }
+    case .framework(let label):
+      guard model.isComplete else { return nil }
+      let known = model.frameworks.values.filter { $0.label == label }.sorted { $0.id < $1.id }
+      hosts = known.compactMap { ClusterHost(host: "", port: 80).following($0.webURL)?.host }
+        .filter { !$0.host.isEmpty }
     case .agents:
       guard model.isComplete else { return nil }
       let known = model.agents.values.filter { $0.isKnown && $0.address != nil }.sorted { $0.id < $1.id }

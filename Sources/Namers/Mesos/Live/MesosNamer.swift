@@ -53,8 +53,8 @@ public final class MesosNamer: MesosClusterNamer {
 }
 
 /// `io.l5d.mesosdns`: the names that mesos-dns serves, `[:port/]web-shop.marathon.mesos` and
-/// `_http._web-shop._tcp.marathon.mesos`, with the ports it cannot tell of; single tasks and the cluster itself
-/// (`leader.mesos`) as well.
+/// `_http._web-shop._tcp.marathon.mesos`, with the ports it cannot tell of; single tasks, frameworks (`marathon.mesos`)
+/// and the cluster itself (`leader.mesos`) as well.
 @ControlActor
 public final class MesosDnsNamer: MesosClusterNamer {
   public let prefix: Path

@@ -11,8 +11,8 @@ final class MesosSystemFeed {
   private weak var cluster: MesosCluster?
   private var token: ObservationToken?
   private lazy var timer = ControlTimer { [weak self] in self?.update() }
-  /// Tasks come and go all the time; agents seldom.
-  private static let agentsMilliseconds: UInt64 = 500
+  /// Tasks come and go all the time; agents and frameworks seldom.
+  private static let modelMilliseconds: UInt64 = 500
 
   init(_ name: MesosSystemName, _ source: EndpointSource, of cluster: MesosCluster, resolver: Resolver) {
     self.name = name
@@ -24,8 +24,8 @@ final class MesosSystemFeed {
   }
 
   private func changed() {
-    if case .agents = name, source?.current != .pending {
-      if !timer.isSet { timer.set(milliseconds: Self.agentsMilliseconds) }
+    if name.isOfModel, source?.current != .pending {
+      if !timer.isSet { timer.set(milliseconds: Self.modelMilliseconds) }
     } else {
       update()
     }

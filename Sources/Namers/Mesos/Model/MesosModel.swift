@@ -77,6 +77,7 @@ final class MesosModel {
     guard !report.id.isEmpty else { return }
     let framework = framework(report.id)
     framework.generation = generation
+    if !report.webURL.isEmpty { framework.webURL = report.webURL }
     guard framework.name != report.name else { return }
     touchAll(of: framework)
     framework.name = report.name

@@ -91,4 +91,6 @@ struct MesosAgentReport: Equatable, Sendable {
 struct MesosFrameworkReport: Equatable, Sendable {
   var id = ""
   var name = ""
+  /// Of its own pages; empty: it says none.
+  var webURL = ""
 }

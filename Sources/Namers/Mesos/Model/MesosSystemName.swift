@@ -10,6 +10,16 @@ enum MesosSystemName: Hashable, Sendable {
   case master(Int)
   /// `slave.mesos`, `_slave._tcp.mesos`: all agents.
   case agents
+  /// `marathon.mesos`: the pages of the frameworks whose name is mangled to this one label.
+  case framework(String)
+
+  /// It may change with every task that the model hears of.
+  var isOfModel: Bool {
+    switch self {
+    case .agents, .framework: true
+    case .leader, .masters, .master: false
+    }
+  }
 
   /// `nil`: it is none of these, or not in the domain (`mesos`).
   init?(_ text: String, domain: String) {
@@ -22,8 +32,12 @@ enum MesosSystemName: Hashable, Sendable {
     case "master": self = .masters
     case "slave", "_slave._tcp": self = .agents
     default:
-      guard text.hasPrefix("master"), let number = UInt16(text.dropFirst("master".count)) else { return nil }
-      self = .master(Int(number))
+      if text.hasPrefix("master"), let number = UInt16(text.dropFirst("master".count)) {
+        self = .master(Int(number))
+        return
+      }
+      guard !text.isEmpty, !text.hasPrefix("_"), !text.contains(".") else { return nil }
+      self = .framework(text)
     }
   }
 }

@@ -75,6 +75,8 @@ final class MesosFramework {
   var name: String?
   /// The name as DNS labels; empty while it is not known.
   var label = ""
+  /// Where its own pages are; empty: it does not say.
+  var webURL = ""
   var tasks: [String: MesosTask] = [:]
   var workloads: [String: MesosWorkload] = [:]
   /// By mangled name; more than one where mangling made them equal.

@@ -384,6 +384,8 @@ enum MesosJSON {
         framework.id = try id(&json)
       } else if json.isKey("name") {
         framework.name = try json.string() ?? ""
+      } else if json.isKey("webui_url") {
+        framework.webURL = try json.string() ?? ""
       } else if json.isKey("framework_info") {
         try self.framework(&json, &framework)
       }

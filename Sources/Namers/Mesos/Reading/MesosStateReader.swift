@@ -23,7 +23,7 @@ enum MesosStateError: Error, Equatable, CustomStringConvertible {
 struct MesosStateReader {
   private enum Place: Int, CaseIterable {
     case pid, leader
-    case agents, recoveredAgents, frameworkID, frameworkName, tasks, unreachableTasks, orphanTasks
+    case agents, recoveredAgents, frameworkID, frameworkName, frameworkURL, tasks, unreachableTasks, orphanTasks
 
     var path: String {
       switch self {
@@ -33,6 +33,7 @@ struct MesosStateReader {
       case .recoveredAgents: "recovered_slaves"
       case .frameworkID: "frameworks.id"
       case .frameworkName: "frameworks.name"
+      case .frameworkURL: "frameworks.webui_url"
       case .tasks: "frameworks.tasks"
       case .unreachableTasks: "frameworks.unreachable_tasks"
       case .orphanTasks: "orphan_tasks"
@@ -54,6 +55,8 @@ struct MesosStateReader {
     /// Each framework has one of both, in either order.
     var frameworkID: String?
     var frameworkName: String?
+    /// The last of which both were known: what a master writes of a framework behind them is about it.
+    var framework: MesosFrameworkReport?
     var malformedCount: UInt64 = 0
     var lastMalformed: JSONError?
   }
@@ -116,11 +119,17 @@ struct MesosStateReader {
     case .recoveredAgents: model.report(try MesosJSON.agent(element), isRecovered: true, at: now)
     case .frameworkID: facts.frameworkID = try json.string()
     case .frameworkName: facts.frameworkName = try json.string()
+    case .frameworkURL:
+      facts.framework?.webURL = try json.string() ?? ""
+      if let framework = facts.framework { model.report(framework) }
+      facts.framework = nil
     case .tasks, .unreachableTasks, .orphanTasks: model.report(try MesosJSON.task(element))
     case .pid, .leader: break
     }
     if let id = facts.frameworkID, let name = facts.frameworkName {
-      model.report(MesosFrameworkReport(id: id, name: name))
+      let framework = MesosFrameworkReport(id: id, name: name)
+      model.report(framework)
+      facts.framework = framework
       facts.frameworkID = nil
       facts.frameworkName = nil
     }
