@@ -161,8 +161,6 @@ struct DiagnosticTests {
     #expect(loaded.lines.map { $0.prefix { $0 != "." } + "" }.count == 3)
     #expect(loaded.lines.allSatisfy { $0.contains("no effect") })
     #expect(loaded.hints.contains { $0.hasPrefix("admin.workerThreads: has no effect. ") })
-    let unsafe = load("routers: [{protocol: http, service: {configs: []}}]")
-    #expect(unsafe.lines.contains { $0.contains("service.configs: is not supported by this version") })
   }
 
   @Test("quoted numbers and words of YAML 1.1 are told how to be written")

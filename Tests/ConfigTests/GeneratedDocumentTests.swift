@@ -46,6 +46,9 @@ struct GeneratedDocumentTests {
       switch shape {
       case .list(let item), .oneOrList(let item), .map(let item): visit(item, path)
       case .object(let keys): visit(keys, path)
+      case .perName(let keys, let entry):
+        visit(keys, path)
+        visit(entry, path + ".configs")
       case .kinds(let kinds, _):
         for kind in kinds {
           #expect(kind.meaning.hasSuffix("."), "\(path) \(kind.kind)")

@@ -34,6 +34,10 @@ private struct DocumentMaker {
       return .array((0..<(1 + below(2))).map { value(item, path + "[\($0)]") })
     case .map(let item): return .object([.init("web", value(item, path + ".web"))])
     case .object(let keys): return .object(members(keys, path))
+    case .perName(let keys, let entry):
+      if below(2) == 0 { return .object(members(keys, path)) }
+      let configs = value(.list(.object(entry)), path + ".configs")
+      return .object([.init("kind", .string("io.l5d.static")), .init("configs", configs)])
     case .kinds(let kinds, let fallback):
       let kind = kinds[below(kinds.count)]
       let isWritten = kind.kind != fallback || below(2) == 0
@@ -88,7 +92,7 @@ private struct DocumentMaker {
         return .string(["127.0.0.1 80", "::1 443 * 0.25", "db.internal 5432 * 0"][below(3)])
       default: return .string("n\(unique())")
       }
-    case .list, .oneOrList, .map, .object, .kinds: preconditionFailure("not a leaf")
+    case .list, .oneOrList, .map, .object, .perName, .kinds: preconditionFailure("not a leaf")
     }
   }
 }

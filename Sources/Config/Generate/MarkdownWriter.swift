@@ -58,8 +58,10 @@ struct MarkdownWriter {
     return out
   }
 
-  private mutating func section(_ path: String, title: String, _ keys: [KeyShape], to out: inout String, level: Int) {
-    out += "\n" + String(repeating: "#", count: level) + " " + title + "\n\n"
+  private mutating func section(
+    _ path: String, title: String, _ keys: [KeyShape], to out: inout String, level: Int, introduction: String = ""
+  ) {
+    out += "\n" + String(repeating: "#", count: level) + " " + title + "\n\n" + introduction
     table(keys, path, to: &out)
     for key in keys {
       if case .active = key.state { nested(key.shape, KeyTrail.join(path, key.name), key.meaning, to: &out) }
@@ -72,6 +74,11 @@ struct MarkdownWriter {
     case .list(let item): nested(item, path + "[]", meaning, to: &out)
     case .oneOrList(let item): nested(item, path, meaning, to: &out)
     case .object(let keys): section(path, title: "`\(path)`", keys, to: &out, level: path.contains(".") ? 3 : 2)
+    case .perName(let keys, let entry):
+      let own = entry.filter { key in !keys.contains { $0.name == key.name } }
+      section(
+        path, title: "`\(path)`", keys, to: &out, level: path.contains(".") ? 3 : 2,
+        introduction: perName(own))
     case .kinds(let kinds, let fallback):
       out += "\n" + (path.contains(".") ? "###" : "##") + " `\(path)`\n\n\(meaning)\n\n"
       if let other = described[kinds.map(\.kind)] {
@@ -95,16 +102,32 @@ struct MarkdownWriter {
     }
   }
 
+  /// - Parameter own: what an entry has besides the keys of the section.
+  private func perName(_ own: [KeyShape]) -> String {
+    var text = """
+      With `kind: io.l5d.global`, or without `kind`, these keys hold for all names. With `kind: io.l5d.static` there is
+      nothing but `configs`, a list of entries, each with some of these keys and
+
+      | key | type | default | unit | meaning | since |
+      | --- | --- | --- | --- | --- | --- |
+
+      """
+    for key in own { text += row(key, link: key.shape.noun) }
+    return text + """
+
+      Every entry whose prefix covers a name sets its keys for it; where several do, a later entry's keys replace those of
+      an earlier one, each as a whole. In a prefix `*` is any one label, and `{capture}` any text within one; `/` covers
+      all names.
+
+
+      """
+  }
+
   private func table(_ keys: [KeyShape], _ path: String, to out: inout String) {
     let active = keys.filter { if case .active = $0.state { true } else { false } }
     if !active.isEmpty {
       out += "| key | type | default | unit | meaning | since |\n| --- | --- | --- | --- | --- | --- |\n"
-      for key in active {
-        let type = link(key, path)
-        out +=
-          "| `\(key.name)` | \(cell(type)) | \(cell(defaultText(key))) | \(key.unit ?? "") | \(cell(key.meaning)) | "
-        out += word(key.origin) + " |\n"
-      }
+      for key in active { out += row(key, link: link(key, path)) }
     }
     let others = keys.filter { if case .active = $0.state { false } else { isWorthALine($0) } }
     if !others.isEmpty {
@@ -121,13 +144,18 @@ struct MarkdownWriter {
     }
   }
 
+  private func row(_ key: KeyShape, link type: String) -> String {
+    "| `\(key.name)` | \(cell(type)) | \(cell(defaultText(key))) | \(key.unit ?? "") | \(cell(key.meaning)) | "
+      + word(key.origin) + " |\n"
+  }
+
   /// What is accepted in silence and without a reason goes with its kind.
   private func isWorthALine(_ key: KeyShape) -> Bool { !key.meaning.isEmpty }
 
   private func link(_ key: KeyShape, _ path: String) -> String {
     func target(_ shape: Shape, _ path: String) -> String? {
       switch shape {
-      case .object, .kinds: path
+      case .object, .kinds, .perName: path
       case .list(let item): target(item, path + "[]")
       case .oneOrList(let item): target(item, path)
       default: nil
@@ -150,7 +178,7 @@ struct MarkdownWriter {
     if let note = key.defaultNote { return note }
     switch (key.shape, key.defaultValue) {
     case (.limit, .int(0)), (_, nil): return "none"
-    case (.object, _): return ""
+    case (.object, _), (.perName, _): return ""
     case (.list, .array(let items)) where items.isEmpty: return "none"
     case (.oneOrList(.kinds), .array(let items)): return items.first.map(kind) ?? "none"
     case (.kinds, let value?): return kind(value)

@@ -44,6 +44,16 @@ struct SchemaWriter {
     case .map(let value):
       return .object(["type": .string("object"), "additionalProperties": schema(value)])
     case .object(let keys): return object(keys, kind: nil, isKindRequired: false)
+    case .perName(let keys, let entry):
+      let configs = KeyShape(
+        name: "configs", shape: .list(.object(entry)), meaning: "Settings of some names each.", origin: .linkerd,
+        isRequired: true)
+      return .object([
+        "oneOf": .array([
+          object(keys, kind: KeyTables.globalKind, isKindRequired: false),
+          object([configs], kind: KeyTables.staticKind, isKindRequired: true),
+        ])
+      ])
     case .kinds(let kinds, let fallback):
       return .object([
         "oneOf": .array(
@@ -91,7 +101,7 @@ struct SchemaWriter {
 
   private func isSection(_ shape: Shape) -> Bool {
     switch shape {
-    case .object, .kinds, .oneOrList: true
+    case .object, .kinds, .oneOrList, .perName: true
     default: false
     }
   }

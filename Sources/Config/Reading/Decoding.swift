@@ -15,6 +15,8 @@ struct Decoding {
   private var secretLines: Set<Int> = []
   /// The value being read is a secret: neither it nor its line is to be shown.
   var isSecret = false
+  /// What the prefix of the entry that is being read captures.
+  var captures: [String] = []
 
   struct Found {
     var place: SourcePlace

@@ -7,6 +7,7 @@ struct Key<Root: Sendable>: Sendable {
   fileprivate let defaultValue: @Sendable (Root) -> JSONValue?
   fileprivate let read: @Sendable (YAMLNode, KeyTrail, inout Decoding, inout Root) -> Void
   fileprivate let show: @Sendable (Root) -> JSONValue?
+  fileprivate let copy: @Sendable (Root, inout Root) -> Void
 
   init<Value: Sendable>(
     _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ codec: Codec<Value>, unit: String? = nil,
@@ -24,6 +25,7 @@ struct Key<Root: Sendable>: Sendable {
       guard let value = codec.encode(root[keyPath: path]) else { return nil }
       return secret ? .string(Configuration.maskText) : value
     }
+    copy = { from, to in to[keyPath: path] = from[keyPath: path] }
   }
 
   private init(_ shape: KeyShape, _ severity: Diagnostic.Severity?, _ rule: Diagnostic.Rule, _ message: String) {
@@ -34,6 +36,32 @@ struct Key<Root: Sendable>: Sendable {
       decoding.report(severity, rule, trail, place, message, remedy: shape.meaning.isEmpty ? nil : shape.meaning)
     }
     show = { _ in nil }
+    copy = { _, _ in }
+  }
+
+  private init(
+    _ shape: KeyShape, read: @escaping @Sendable (YAMLNode, KeyTrail, inout Decoding, inout Root) -> Void,
+    show: @escaping @Sendable (Root) -> JSONValue?, copy: @escaping @Sendable (Root, inout Root) -> Void
+  ) {
+    self.shape = shape
+    defaultValue = { _ in nil }
+    self.read = read
+    self.show = show
+    self.copy = copy
+  }
+
+  /// The same key of a value which holds this key's root, where it has no default of its own.
+  /// - Parameter isSet: whether it is to be shown.
+  func within<Outer>(
+    _ path: any WritableKeyPath<Outer, Root> & Sendable, isSet: @escaping @Sendable (Outer) -> Bool
+  ) -> Key<Outer> {
+    var shape = shape
+    shape.defaultNote = "not set"
+    return Key<Outer>(
+      shape,
+      read: { node, trail, decoding, outer in read(node, trail, &decoding, &outer[keyPath: path]) },
+      show: { outer in isSet(outer) ? show(outer[keyPath: path]) : nil },
+      copy: { from, to in copy(from[keyPath: path], &to[keyPath: path]) })
   }
 
   /// A key of linkerd's which changes nothing here; `instead` says why, or what to write. No severity: no report.
@@ -60,17 +88,20 @@ struct ObjectTable<Root: Sendable>: Sendable {
   let keys: [Key<Root>]
   private let indices: [String: Int]
   private let required: [Int]
+  /// What to do with keys that do not belong here.
+  private let strays: [String: String]
   /// Fills in what depends on other keys. The set holds the names which were written.
   let finish: @Sendable (inout Root, Set<String>, KeyTrail, inout Decoding) -> Void
 
   init(
-    _ make: @escaping @Sendable () -> Root, _ keys: [Key<Root>],
+    _ make: @escaping @Sendable () -> Root, _ keys: [Key<Root>], strays: [String: String] = [:],
     finish: @escaping @Sendable (inout Root, Set<String>, KeyTrail, inout Decoding) -> Void = { _, _, _, _ in }
   ) {
     self.make = make
     self.keys = keys
     indices = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1.shape.name, $0) })
     required = keys.indices.filter { keys[$0].shape.isRequired }
+    self.strays = strays
     self.finish = finish
   }
 
@@ -101,6 +132,11 @@ struct ObjectTable<Root: Sendable>: Sendable {
   /// Everything that is set, in the table's order.
   func members(_ root: Root) -> [JSONValue.Member] {
     keys.compactMap { key in key.show(root).map { JSONValue.Member(key.shape.name, $0) } }
+  }
+
+  /// Copies the values of the keys with these names.
+  func copy(_ names: Set<String>, from source: Root, to target: inout Root) {
+    for name in names { if let index = indices[name] { keys[index].copy(source, &target) } }
   }
 
   /// - Parameter readElsewhere: keys which somebody else reads from the same mapping.
@@ -147,6 +183,7 @@ struct ObjectTable<Root: Sendable>: Sendable {
   }
 
   private func remedy(for word: String, _ others: Set<String>) -> String? {
+    if let remedy = strays[word] { return remedy }
     let known = keys.compactMap { key -> String? in
       if case .refused = key.shape.state { nil } else { key.shape.name }
     }

@@ -15,6 +15,8 @@ indirect enum Shape: Sendable {
   case map(Shape)
   case object([KeyShape])
   case kinds([KindShape], default: String?)
+  /// These keys for all names; or a list of entries, each with the keys of the second list, for some names each.
+  case perName([KeyShape], entry: [KeyShape])
 
   /// As in the documentation's type column.
   var noun: String {
@@ -31,7 +33,7 @@ indirect enum Shape: Sendable {
     case .list(let item): "list of: " + item.noun
     case .oneOrList(let item): item.noun + ", or a list"
     case .map(let value): "mapping from names to: " + value.noun
-    case .object: "mapping"
+    case .object, .perName: "mapping"
     case .kinds: "mapping with a `kind`"
     }
   }

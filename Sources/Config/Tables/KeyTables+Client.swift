@@ -18,13 +18,6 @@ extension KeyTables {
         "protocol", \.protocol, .choice(), origin: .ours, defaultNote: "h2 for h2 routers, else h1",
         "What endpoints speak: HTTP/1.1, HTTP/2 (in clear text by prior knowledge), or `auto`: with TLS what ALPN "
           + "agrees on, in clear text what the caller spoke to the first router on the way."),
-      Key(
-        "kind", \.globalKind,
-        .choice(
-          ["io.l5d.global"],
-          unsupported: ["io.l5d.static": "Write the settings of all clients here, without \"configs\"."]),
-        "The same settings for all clients."),
-      .refused("configs", "Write the settings of all clients here."),
       Key("tls", \.tls, .optional(clientTLS.codec), defaultNote: "none", "Speak TLS to endpoints."),
       Key(
         "failureAccrual", \.failureAccrual, failureAccrual, "When an endpoint is taken out for its failures."),
@@ -34,8 +27,19 @@ extension KeyTables {
         "Tell endpoints the caller's verified certificate in `x-forwarded-client-cert`. One that a caller sent is taken"
           + " off in any case."),
       .ignored("requestAuthorizers", .list(.map(.text("anything"))), "Requests are not authorised."),
-    ] + http2(clientLimits),
+    ] + http2(clientLimits), strays: perNameStrays,
     finish: { client, _, trail, decoding in checkHTTP2(client, trail, &decoding) })
+
+  static let clientRefinement = refinement(
+    client,
+    "Bound ids that the entry is for, as a pattern of their first labels: `/#/io.l5d.fs/*`, `/#/io.l5d.fs/{service}`. The"
+      + " captures may stand in `tls.commonName`."
+  ) { client, written, trail, decoding in
+    // With one of them, the other may come from another entry.
+    if written.isSuperset(of: ["initialStreamWindowBytes", "maxStreamWindowBytes"]) {
+      checkHTTP2(client, trail, &decoding)
+    }
+  }
 
   static let pool = ObjectTable<Configuration.Client.Pool>(
     { Configuration.Client.Pool() },
@@ -171,32 +175,14 @@ extension KeyTables {
       Key(
         "totalTimeoutMs", \.totalTimeoutMilliseconds, .milliseconds, unit: "ms",
         "Over all attempts, to the end of the response's header; beyond: `outcome.total_timeout`."),
-      Key(
-        "kind", \.globalKind,
-        .choice(
-          ["io.l5d.global"],
-          unsupported: ["io.l5d.static": "Write the settings of all services here, without \"configs\"."]),
-        "The same settings for all services."),
-      .refused("configs", "Write the settings of all services here."),
       Key("responseClassifier", \.responseClassifier, responseClassifier, "What is a success, and what is retried."),
       Key("retries", \.retries, retries.codec, "How what the classifier finds retryable is tried again."),
       Key(
         "retryBufferSize", \.retryBufferSize, retryBufferSize.codec, "What is kept of a request to send it again."),
       .ignored(
         "classificationTimeoutMs", .integer(0...Int.max), say: .hint, "Responses are not held back to be classified."),
-    ])
-}
+    ], strays: perNameStrays)
 
-extension Configuration.Client {
-  fileprivate var globalKind: String {
-    get { "io.l5d.global" }
-    set { precondition(newValue == "io.l5d.global", "a kind that the table does not have") }
-  }
-}
-
-extension Configuration.Service {
-  fileprivate var globalKind: String {
-    get { "io.l5d.global" }
-    set { precondition(newValue == "io.l5d.global", "a kind that the table does not have") }
-  }
+  static let serviceRefinement = refinement(
+    service, "Logical names that the entry is for, as a pattern of their first labels: `/svc/web`, `/svc/*`.")
 }

@@ -29,8 +29,12 @@ extension KeyTables {
       Key("interpreter", \.interpreter, interpreter, "What turns logical names into bound ones."),
       .ignored("announcers", .list(.map(.text("anything"))), "Servers are not announced."),
       Key("servers", \.servers, .list(server.codec), "Addresses to listen on."),
-      Key("client", \.client, client.codec, "How endpoints are chosen and spoken to."),
-      Key("service", \.service, service.codec, "What holds for a logical name as a whole."),
+      Key(
+        "client", \.client, perName(client, clientRefinement, \.configs, name: "bound id"),
+        "How endpoints are chosen and spoken to."),
+      Key(
+        "service", \.service, perName(service, serviceRefinement, \.configs, name: "logical name"),
+        "What holds for a logical name as a whole."),
       Key(
         "streamIdleTimeoutMs", \.streamIdleTimeoutMilliseconds, .milliseconds, unit: "ms", origin: .ours,
         "Ends an exchange in which nothing moved for so long."),

@@ -132,7 +132,7 @@ extension KeyTables {
       }
       if let name = tls.commonName {
         do throws(DtabError) {
-          _ = try ExpectedTLSName(prefix: tls.prefix, commonName: name)
+          _ = try ExpectedTLSName(prefix: tls.prefix, commonName: name, captures: decoding.captures)
         } catch {
           conflict(
             "commonName", error.message.last == "." ? String(error.message.dropLast()) : error.message,

@@ -11,7 +11,7 @@ enum KeyTables {
       switch shape {
       case .list(let item), .oneOrList(let item): visit(item, path + "[]")
       case .map(let value): visit(value, path + ".*")
-      case .object(let keys): visit(keys, path)
+      case .object(let keys), .perName(let keys, _): visit(keys, path)
       case .kinds(let kinds, _):
         for kind in kinds { visit(kind.keys, path + " of kind " + kind.kind) }
       case .boolean, .integer, .limit, .number, .text, .choice: break

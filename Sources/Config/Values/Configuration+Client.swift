@@ -18,6 +18,8 @@ extension Configuration {
     public var tls: ClientTLS?
     /// Endpoints are told the caller's certificate.
     public var forwardClientCert = false
+    /// What some bound ids have otherwise, in the order of the file: each that covers an id sets its keys for it.
+    public var configs: [Refinement<Client>] = []
 
     public init() {}
 
@@ -97,6 +99,8 @@ extension Configuration {
     public var responseClassifier = ResponseClassifier.nonRetryable5XX
     public var retries = Retries()
     public var retryBufferSize = RetryBufferSize()
+    /// What some logical names have otherwise, in the order of the file: each that covers a name sets its keys for it.
+    public var configs: [Refinement<Service>] = []
 
     public init() {}
   }

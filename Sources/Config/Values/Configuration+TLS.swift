@@ -88,13 +88,13 @@ public struct ExpectedTLSName: Sendable, Equatable {
   private let pattern: CapturePattern?
   private let template: CaptureText?
 
-  /// `prefix` is a pattern of bound ids; `commonName` text with its captures.
-  public init(prefix: String?, commonName: String?) throws(DtabError) {
+  /// `prefix` is a pattern of bound ids; `commonName` text with its captures and those named in `captures`.
+  public init(prefix: String?, commonName: String?, captures: [String] = []) throws(DtabError) {
     let pattern: CapturePattern? =
       if let prefix { try CapturePattern(parsing: prefix) } else { nil }
     self.pattern = pattern
     template =
-      if let commonName { try CaptureText(parsing: commonName, names: pattern?.names ?? []) } else { nil }
+      if let commonName { try CaptureText(parsing: commonName, names: captures + (pattern?.names ?? [])) } else { nil }
   }
 
   public enum Answer: Sendable, Equatable {
@@ -104,10 +104,15 @@ public struct ExpectedTLSName: Sendable, Equatable {
     case name(String)
   }
 
-  /// For the bound id, such as `/#/io.l5d.fs/web`.
-  public func answer(for id: Path) -> Answer {
-    guard let pattern else { return .name(template?.text(with: [:]) ?? "") }
-    guard let captures = pattern.captures(in: id) else { return .clearText }
-    return .name(template?.text(with: captures) ?? "")
+  /// For the bound id, such as `/#/io.l5d.fs/web`; `captures` are those of the block around the one for TLS.
+  public func answer(for id: Path, captures: CapturePattern.Captures = [:]) -> Answer {
+    var captures = captures
+    if let pattern {
+      guard let own = pattern.captures(in: id) else { return .clearText }
+      captures.merge(own) { $1 }
+    }
+    guard let template else { return .name("") }
+    // Captures may all be empty. No certificate is for the template itself, so that nobody passes then.
+    return .name(template.text(with: captures) ?? template.source)
   }
 }

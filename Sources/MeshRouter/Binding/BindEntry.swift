@@ -1,4 +1,5 @@
 import Balancers
+import Config
 import HTTP
 import MeshBase
 import Telemetry
@@ -30,6 +31,9 @@ final class BindEntry {
   let hash: UInt64
   /// The path, and after a NUL byte the overrides if there are any.
   let key: [UInt8]
+  /// What holds for the path, whatever it is bound to.
+  let configuration: Configuration.Service
+  let totalTimeoutMilliseconds: UInt64?
   private(set) var state = State.pending {
     didSet {
       switch state {
@@ -52,10 +56,15 @@ final class BindEntry {
   var inFlight = 0
   var lastUsed: MonotonicInstant
 
-  init(id: UInt64, hash: UInt64, key: [UInt8], now: MonotonicInstant) {
+  init(
+    id: UInt64, hash: UInt64, key: [UInt8], now: MonotonicInstant,
+    configuration: Configuration.Service = Configuration.Service()
+  ) {
     self.id = id
     self.hash = hash
     self.key = key
+    self.configuration = configuration
+    totalTimeoutMilliseconds = configuration.totalTimeoutMilliseconds.map(UInt64.init)
     lastUsed = now
   }
 

@@ -1,3 +1,4 @@
+import Dtab
 import MeshBase
 import Telemetry
 
@@ -29,6 +30,8 @@ struct RouteSnapshot: Sendable {
 struct ClientSnapshot: Sendable {
   /// Unique in the process for as long as it runs.
   var id: Int
+  /// The bound id.
+  var path: Path
   /// The bound id in printed form, such as "/#/io.l5d.fs/web".
   var name: String
   /// The host that requests shall name; `nil`: the one they came with.

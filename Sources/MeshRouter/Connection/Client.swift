@@ -17,8 +17,12 @@ final class Client {
   let mayUseStreams: Bool
   /// They are spoken to as the caller spoke: `auto` where no ALPN decides.
   let followsCaller: Bool
-  /// What an endpoint's certificate must be for; empty: TLS without a name. `nil`: clear text.
-  let tlsName: String?
+  /// How endpoints are spoken to in TLS; `nil`: in clear text.
+  private let tls: TLS?
+  /// Which of the router's keys for rings the balancer hashes.
+  let ringKey: Int
+  /// Endpoints are told the caller's certificate.
+  let forwardsClientCert: Bool
   let http2: HTTP2Settings
   let http2HeadLimits: H1Limits
   let attemptTimeoutMilliseconds: UInt64?
@@ -34,6 +38,15 @@ final class Client {
   /// Slots that refused a connection, and until when they are passed over.
   private var restingUntil: [(slot: Int, until: MonotonicInstant)] = []
 
+  private struct TLS {
+    /// Which of the router's terms hold.
+    let terms: Int
+    /// What an endpoint's certificate must be for; empty: anything.
+    let name: String
+    /// What is offered by ALPN.
+    let applications: [TLSApplication]
+  }
+
   /// After a refused connection an endpoint is chosen only if no other is up, for so long.
   static let restAfterRefusalMilliseconds: UInt64 = 1_000
 
@@ -43,11 +56,19 @@ final class Client {
     stats = snapshot.stats
     self.router = router
     worker = router.worker
-    configuration = router.configuration.client
+    configuration = router.clientSettings.settings(for: snapshot.path)
     `protocol` = configuration.protocol
-    tlsName = router.tlsName(of: snapshot.name)
-    followsCaller = `protocol` == .auto && tlsName == nil
-    mayUseStreams = `protocol` == .h2 || (`protocol` == .auto && tlsName != nil)
+    let applications = TLSAssembly.applications(configuration.protocol)
+    tls = configuration.tls.map { tls in
+      guard let terms = router.clientTLS.firstIndex(where: { $0.terms == tls.terms }) else {
+        preconditionFailure("terms of TLS without a context")
+      }
+      return TLS(terms: terms, name: tls.commonName ?? "", applications: applications)
+    }
+    followsCaller = `protocol` == .auto && tls == nil
+    mayUseStreams = `protocol` == .h2 || (`protocol` == .auto && tls != nil)
+    ringKey = router.ringKeys.index(of: configuration.loadBalancer)
+    forwardsClientCert = configuration.forwardClientCert
     http2 = HTTP2Settings(configuration.http2)
     http2HeadLimits = H1Limits(http2: http2)
     attemptTimeoutMilliseconds = configuration.requestAttemptTimeoutMilliseconds.map(UInt64.init)
@@ -71,11 +92,11 @@ final class Client {
 
   /// A session for a connection that is being made; nil for clear text.
   func makeTLS(_ descriptor: Int32, address: SocketAddress, onlyHTTP1: Bool = false) -> TLSSession? {
-    guard let tlsName, let context = router.clientTLS else { return nil }
+    guard let tls else { return nil }
     return TLSSession(
-      client: context, descriptor: descriptor, workspace: worker.tlsWorkspace, expectedName: tlsName,
-      applications: onlyHTTP1 ? [.http11] : nil, cache: router.tlsSessions,
-      slot: TLSSessionCache.Key(name: tlsName, address: address))
+      client: router.clientTLS[tls.terms].context, descriptor: descriptor, workspace: worker.tlsWorkspace,
+      expectedName: tls.name, applications: onlyHTTP1 ? [.http11] : tls.applications, cache: router.tlsSessions,
+      slot: TLSSessionCache.Key(name: tls.name, address: address))
   }
 
   func pool(of slot: Int) -> EndpointPool {

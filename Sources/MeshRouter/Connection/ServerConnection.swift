@@ -25,8 +25,6 @@ final class ServerRuntime {
   /// `name: ` of the header that gets the time of arrival.
   let timestampPrefix: [UInt8]?
   let forwarded: Configuration.Server.ForwardedHeader?
-  /// Endpoints are told the caller's certificate.
-  let forwardsClientCert: Bool
   let lifeTimeNanoseconds: UInt64?
   /// The longest a lazily armed connection timer may sleep, so that no deadline is missed by more than a tick.
   let timerStep: UInt64
@@ -49,7 +47,6 @@ final class ServerRuntime {
     allowConnect = plan.configuration.allowConnect
     timestampPrefix = plan.configuration.timestampHeader.map { Array("\($0): ".utf8) }
     forwarded = plan.configuration.addForwardedHeader
-    forwardsClientCert = router.configuration.client.forwardClientCert
     lifeTimeNanoseconds = plan.configuration.session.lifeTimeMilliseconds.map { UInt64($0) * 1_000_000 }
     let deadlines = [
       plan.configuration.session.idleTimeMilliseconds, plan.configuration.session.lifeTimeMilliseconds,

@@ -30,7 +30,8 @@ final class ClientControl {
 
   func snapshot(worker: Int) -> ClientSnapshot {
     ClientSnapshot(
-      id: id, name: name, authority: source.authority, stats: stats[worker], endpoints: source.current.endpoints)
+      id: id, path: path, name: name, authority: source.authority, stats: stats[worker],
+      endpoints: source.current.endpoints)
   }
 
   /// Whether it can be told yet what the endpoints are.

@@ -64,9 +64,6 @@ extension Exchange {
     if let forwarded = settings.forwarded {
       appendForwarded(forwarded, settings.address, request, head, to: out)
     }
-    if settings.forwardsClientCert, let identity = caller?.identity {
-      identity.headerLine.withUnsafeBytes { out.append($0) }
-    }
     if stream == nil {
       out.append("Via: 1.")
       out.append(UInt8(ascii: "0") + request.minorVersion)
@@ -80,6 +77,12 @@ extension Exchange {
       TraceContext(root: worker.random.next()).appendLines(to: out)
     }
     commonLength = out.count
+  }
+
+  /// For endpoints that are told the caller's certificate.
+  func appendCallerCertificate() {
+    guard let identity = caller?.identity else { return }
+    identity.headerLine.withUnsafeBytes { requestHead.append($0) }
   }
 
   /// The path without the segments that named the request; the query and a trailing slash stay.

@@ -28,8 +28,8 @@ final class Exchange: TimerOwner {
   private(set) var client: Unretained<Client> = nil
   private var slot = 0
   private var tried = SlotSet()
-  /// For ring balancers; 0 otherwise.
-  private var ringHash: UInt64 = 0
+  /// For ring balancers.
+  private var ringHashes = RingHashes()
   /// The backend's connection, if it speaks HTTP/1.
   var connection: ClientConnection?
   /// The backend's stream, if it speaks HTTP/2.
@@ -182,11 +182,8 @@ final class Exchange: TimerOwner {
         ? fail(.identifyBadPath, detail: "What the identifier read is not a valid path.")
         : fail(.identifyNone, detail: router.identifierHelp)
     }
-    ringHash = router.ringKey?.hash(&worker.requestHead, head, peer: caller?.peer) ?? 0
+    if !router.ringKeys.isEmpty { ringHashes = router.ringKeys.hashes(&worker.requestHead, head, peer: caller?.peer) }
     writeHead(&worker.requestHead, head, consumedPath: consumed, settings: settings)
-    if let total = router.totalTimeoutMilliseconds {
-      totalTimer = worker.loop.schedule(self, tag: Self.totalTag, at: now.advanced(byMilliseconds: total))
-    }
     perform(machine.handle(.identified))
   }
 
@@ -222,6 +219,9 @@ final class Exchange: TimerOwner {
     let entry = router.entry(for: worker.keyScratch.readable)
     entry.inFlight += 1
     self.entry = Unretained(entry)
+    if let total = entry.totalTimeoutMilliseconds {
+      totalTimer = worker.loop.schedule(self, tag: Self.totalTag, at: startedAt.advanced(byMilliseconds: total))
+    }
     if entry.isPending {
       entry.waiters.append(self)
       let limit = UInt64(router.configuration.bindingTimeoutMilliseconds)
@@ -255,7 +255,7 @@ final class Exchange: TimerOwner {
     }
     let slot = client { client in
       client.reviveRested()
-      let slot = client.balancer.pick(at: now, using: &worker.random, hash: ringHash, avoiding: tried)
+      let slot = client.balancer.pick(at: now, using: &worker.random, hash: ringHashes[client.ringKey], avoiding: tried)
       if let slot {
         client.balancer.begin(slot, at: now)
         client.stats.attemptBegan()
@@ -358,6 +358,7 @@ final class Exchange: TimerOwner {
     if method == .connect, let connection { return openConnectTunnel(connection) }
     requestHead.truncate(to: commonLength)
     branch?.headerLines.withUnsafeBytes { requestHead.append($0) }
+    client { if $0.forwardsClientCert { appendCallerCertificate() } }
     if upgradeWanted && connection != nil { appendWebSocketKey() }
     if backendStream != nil && callerSpokeHTTP1 && !namesOriginal { requestHead.append(Self.originalLine) }
     requestHead.append("\r\n")

@@ -72,7 +72,9 @@ public final class RouterProcess {
     tls.onServer = { [weak self] router, server, context in
       self?.tellWorkers(.serverTLS(router: router, server: server, context))
     }
-    tls.onClient = { [weak self] router, context in self?.tellWorkers(.clientTLS(router: router, context)) }
+    tls.onClient = { [weak self] router, terms, context in
+      self?.tellWorkers(.clientTLS(router: router, terms: terms, context))
+    }
     tls.onAdmin = { [weak self] in self?.adminServer?.secure($0) }
   }
 
@@ -148,7 +150,8 @@ public final class RouterProcess {
               tls: tls.servers[index][position]?.context,
               connectionLimit: bound.connectionLimit, requestLimit: bound.requestLimit)
           },
-          clientTLS: tls.clients[index]?.context, accessLog: logs[index])
+          clientTLS: tls.clients[index].map { RouterPlan.ClientTLS(terms: $0.terms, context: $0.watcher.context) },
+          accessLog: logs[index])
       },
       stats: metrics.workerStats[worker])
   }

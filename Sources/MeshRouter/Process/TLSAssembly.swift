@@ -19,7 +19,7 @@ public enum TLSAssembly {
     return options
   }
 
-  /// - Parameter applications: what is offered by ALPN, the preferred one first.
+  /// - Parameter applications: what is offered by ALPN where a session does not say otherwise, the preferred one first.
   public static func options(
     _ terms: Configuration.TLSTerms, applications: [TLSApplication] = [.http11]
   ) -> TLSClientContext.Options {
@@ -72,7 +72,7 @@ public enum TLSAssembly {
       for (serverIndex, server) in router.servers.enumerated() {
         if let tls = server.tls { problems += inspect(tls, "routers[\(index)].servers[\(serverIndex)].tls") }
       }
-      if let tls = router.client.tls { problems += inspect(tls, "routers[\(index)].client.tls") }
+      for (key, tls) in router.client.tlsBlocks { problems += inspect(tls, "routers[\(index)].client.\(key)") }
     }
     return problems
   }

@@ -13,12 +13,19 @@ public final class TLSContexts {
   private(set) var admin: ServerWatcher?
   /// By router and server, in the order of the configuration; `nil`: clear text.
   private(set) var servers: [[ServerWatcher?]] = []
-  /// By router; `nil`: clear text.
-  private(set) var clients: [ClientWatcher?] = []
+  /// By router, one for each different set of terms; empty: clear text.
+  private(set) var clients: [[ClientTerms]] = []
   /// Told of each context that comes into use after the start.
   var onAdmin: @ControlActor (TLSServerContext) -> Void = { _ in }
   var onServer: @ControlActor (_ router: Int, _ server: Int, TLSServerContext) -> Void = { _, _, _ in }
-  var onClient: @ControlActor (_ router: Int, TLSClientContext) -> Void = { _, _ in }
+  var onClient: @ControlActor (_ router: Int, _ terms: Int, TLSClientContext) -> Void = { _, _, _ in }
+
+  /// On what terms some endpoints of a router are spoken to, and the context for that.
+  struct ClientTerms {
+    var terms: Configuration.TLSTerms
+    var watcher: ClientWatcher
+  }
+
   private let metrics: MetricsRegistry
   private var shown: [(file: String, subject: String)] = []
   private let log = Logger(label: "tls")
@@ -38,17 +45,18 @@ public final class TLSContexts {
           guard let tls = settings.tls, tls.enabled else { return nil }
           return try server(TLSAssembly.options(tls)) { [weak self] in self?.onServer(index, position, $0) }
         })
-      clients.append(
-        try router.client.tls.flatMap { tls in
-          guard tls.enabled else { return nil }
-          let options = TLSAssembly.options(tls.terms, applications: TLSAssembly.applications(router.client.protocol))
-          return try ClientWatcher(
-            client: options,
-            onChange: { [weak self] context in
-              self?.onClient(index, context)
-              self?.changed()
-            }, onProblem: { [weak self] in self?.kept($0) })
-        })
+      clients.append([])
+      for (_, tls) in router.client.tlsBlocks where tls.enabled {
+        if clients[index].contains(where: { $0.terms == tls.terms }) { continue }
+        let position = clients[index].count
+        let watcher = try ClientWatcher(
+          client: TLSAssembly.options(tls.terms),
+          onChange: { [weak self] context in
+            self?.onClient(index, position, context)
+            self?.changed()
+          }, onProblem: { [weak self] in self?.kept($0) })
+        clients[index].append(ClientTerms(terms: tls.terms, watcher: watcher))
+      }
     }
     show()
   }
@@ -65,7 +73,7 @@ public final class TLSContexts {
   }
 
   private var serverWatchers: [ServerWatcher] { (admin.map { [$0] } ?? []) + servers.joined().compactMap { $0 } }
-  private var clientWatchers: [ClientWatcher] { clients.compactMap { $0 } }
+  private var clientWatchers: [ClientWatcher] { clients.joined().map(\.watcher) }
 
   /// Why files as they are now are not in use, a sentence each.
   var problems: [String] {

@@ -15,9 +15,12 @@ final class RouterRuntime {
   let label: String
   let configuration: Configuration.Router
   let limits: H1Limits
-  let totalTimeoutMilliseconds: UInt64?
-  /// What a ring balancer hashes; `nil` unless the router has one.
-  let ringKey: RingKey?
+  /// What bound names have.
+  let clientSettings: ClientSettings
+  /// What logical names have.
+  private let serviceSettings: ServiceSettings
+  /// What ring balancers hash.
+  let ringKeys: RingKeys
   let identifiers: [Identifier]
   /// One of them looks at the caller's certificate.
   let identifiersReadCaller: Bool
@@ -26,11 +29,10 @@ final class RouterRuntime {
   let worker: Worker
   /// In the order of the configuration.
   var servers: [ServerRuntime] = []
-  /// How endpoints are spoken to in TLS; nil: in clear text. Connections keep the one they were made with.
-  var clientTLS: TLSClientContext?
+  /// The ways in which endpoints are spoken to in TLS.
+  var clientTLS: [RouterPlan.ClientTLS]
   /// What endpoints have given out, so that the next connection spares the handshake.
   let tlsSessions = TLSSessionCache()
-  private let expectedTLSName: ExpectedTLSName?
   private(set) var cache: BindCache
   private(set) var clients: [Int: Client] = [:]
   private var entries: [UInt64: BindEntry] = [:]
@@ -45,13 +47,10 @@ final class RouterRuntime {
     stats = plan.stats
     accessLog = plan.accessLog
     clientTLS = plan.clientTLS
-    // The configuration's check has parsed both.
-    expectedTLSName = plan.configuration.client.tls.flatMap {
-      try? ExpectedTLSName(prefix: $0.prefix, commonName: $0.commonName)
-    }
     self.worker = worker
-    ringKey = RingKey(plan.configuration.client.loadBalancer.kind)
-    totalTimeoutMilliseconds = plan.configuration.service.totalTimeoutMilliseconds.map(UInt64.init)
+    clientSettings = ClientSettings(plan.configuration.client)
+    serviceSettings = ServiceSettings(plan.configuration.service)
+    ringKeys = RingKeys(plan.configuration.client.loadBalancers)
     limits = H1Limits(
       lineBytesMax: configuration.maxInitialLineKilobytes * 1_024,
       headBytesMax: (configuration.maxInitialLineKilobytes + configuration.maxHeadersKilobytes) * 1_024)
@@ -79,7 +78,10 @@ final class RouterRuntime {
       stats.bindCache(.path, .evicts)
       drop(victim)
     }
-    let entry = BindEntry(id: nextEntry, hash: hash, key: Array(key), now: worker.loop.now)
+    let service = key.firstIndex(of: 0).map { UnsafeRawBufferPointer(rebasing: key[..<$0]) } ?? key
+    let entry = BindEntry(
+      id: nextEntry, hash: hash, key: Array(key), now: worker.loop.now,
+      configuration: serviceSettings.settings(for: service))
     nextEntry += 1
     cache.insert(entry)
     entries[entry.id] = entry
@@ -109,13 +111,6 @@ final class RouterRuntime {
   }
 
   func updateEndpoints(client id: Int, _ endpoints: [Endpoint]) { clients[id]?.update(endpoints) }
-
-  /// What the certificates of a client's endpoints must be for, by its bound id; nil: they are spoken to in clear text.
-  func tlsName(of client: String) -> String? {
-    guard clientTLS != nil, let expectedTLSName, let id = try? Path(parsing: client) else { return nil }
-    if case .name(let name) = expectedTLSName.answer(for: id) { return name }
-    return nil
-  }
 
   private func client(for snapshot: ClientSnapshot) -> Client {
     if let client = clients[snapshot.id] {

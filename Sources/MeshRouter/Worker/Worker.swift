@@ -103,7 +103,7 @@ final class Worker {
     case .route(let router, let entry, let snapshot): routers[router].update(entry: entry, snapshot)
     case .endpoints(let router, let client, let endpoints): routers[router].updateEndpoints(client: client, endpoints)
     case .serverTLS(let router, let server, let context): routers[router].servers[server].tls = context
-    case .clientTLS(let router, let context): routers[router].clientTLS = context
+    case .clientTLS(let router, let terms, let context): routers[router].clientTLS[terms].context = context
     case .drain: drain()
     case .stop: stop()
     case .inspectClients(let router, let reply): reply(routers[router].inspectClients())

@@ -8,8 +8,8 @@ enum WorkerMessage: Sendable {
   case endpoints(router: Int, client: Int, [Endpoint])
   /// New certificates of a server, by its place in the router's configuration; connections keep the old ones.
   case serverTLS(router: Int, server: Int, TLSServerContext)
-  /// New certificates or roots for the endpoints of a router.
-  case clientTLS(router: Int, TLSClientContext)
+  /// New certificates or roots for those endpoints of a router that are spoken to on these terms, by their place.
+  case clientTLS(router: Int, terms: Int, TLSClientContext)
   /// Take no new connections, close idle ones, let requests end; say so when none is left.
   case drain
   /// Close everything and end the thread.

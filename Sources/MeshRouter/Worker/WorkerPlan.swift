@@ -18,8 +18,16 @@ struct RouterPlan: Sendable {
   var configuration: Configuration.Router
   var stats: RouterStats
   var servers: [ServerPlan]
-  var clientTLS: TLSClientContext?
+  /// One for each different set of terms.
+  var clientTLS: [ClientTLS] = []
   var accessLog: AccessLogWriter?
+
+  /// On what terms some endpoints are spoken to in TLS.
+  struct ClientTLS: Sendable {
+    let terms: Configuration.TLSTerms
+    /// For new connections; those that are open keep the one they were made with.
+    var context: TLSClientContext
+  }
 }
 
 struct ServerPlan: Sendable {
