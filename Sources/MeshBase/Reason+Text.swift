@@ -67,7 +67,8 @@ extension Reason {
       this page.
 
       "Retry" tells whether the request may be sent again. Where it surely was not processed, the answer says so with
-      `l5d-retryable: true`. Answers with status 499 exist in logs and metrics only: the caller has gone.
+      `l5d-retryable: true`, unless the router has tried several endpoints by itself: routers in line must not multiply
+      their tries. Answers with status 499 exist in logs and metrics only: the caller has gone.
 
       This page is the output of `meshrouter errors --markdown`.
 

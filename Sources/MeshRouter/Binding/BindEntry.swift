@@ -50,6 +50,8 @@ final class BindEntry {
   private(set) var branches: [Branch] = []
   private var choice: WeightedChoice?
   private(set) var stats: ServiceStats?
+  /// What counts as a success, and what is tried again.
+  var policy: ServicePolicy
   /// Requests that arrived before the first answer, in order.
   var waiters: [Exchange] = []
   /// Requests that use the entry now; it is not evicted meanwhile.
@@ -58,8 +60,9 @@ final class BindEntry {
 
   init(
     id: UInt64, hash: UInt64, key: [UInt8], now: MonotonicInstant,
-    configuration: Configuration.Service = Configuration.Service()
+    configuration: Configuration.Service = Configuration.Service(), workerCount: Int = 1
   ) {
+    policy = ServicePolicy(configuration, workerCount: workerCount)
     self.id = id
     self.hash = hash
     self.key = key
@@ -75,7 +78,10 @@ final class BindEntry {
   var explanation: String? { if case .failed(_, let text) = state { text } else { nil } }
 
   @inline(__always)
-  func requestBegan() { stats?.requestBegan() }
+  func requestBegan(at now: MonotonicInstant) {
+    policy.budget.deposit(at: now)
+    stats?.requestBegan()
+  }
 
   @inline(__always)
   func requestEnded(success: Bool, microseconds: UInt64) {

@@ -35,8 +35,8 @@ final class Client {
   var requeueBudget: RetryBudget
   /// Bind entries that route here.
   var references = 0
-  /// Slots that refused a connection, and until when they are passed over.
-  private var restingUntil: [(slot: Int, until: MonotonicInstant)] = []
+  /// What is known of the endpoints' failures.
+  var health: EndpointHealth
 
   private struct TLS {
     /// Which of the router's terms hold.
@@ -46,9 +46,6 @@ final class Client {
     /// What is offered by ALPN.
     let applications: [TLSApplication]
   }
-
-  /// After a refused connection an endpoint is chosen only if no other is up, for so long.
-  static let restAfterRefusalMilliseconds: UInt64 = 1_000
 
   init(_ snapshot: ClientSnapshot, router: RouterRuntime) {
     id = snapshot.id
@@ -81,13 +78,20 @@ final class Client {
       percentCanRetry: budget.percentCanRetry,
       minRetriesPerSecond: Double(budget.minRetriesPerSecond) / Double(router.workerCount),
       ttlMilliseconds: UInt64(budget.ttlSeconds) * 1_000)
+    health = EndpointHealth(configuration.failureAccrual)
     update(snapshot.endpoints)
   }
 
   func update(_ endpoints: [Endpoint]) {
     balancer.update(endpoints)
     closeFreedPools()
-    stats.setEndpoints(count: balancer.pickableCount, ejected: balancer.pickableCount - balancer.openCount)
+    reportEndpoints()
+  }
+
+  private func reportEndpoints() {
+    stats.setEndpoints(
+      count: balancer.pickableCount, ejected: balancer.pickableCount - balancer.openCount,
+      probing: health.probingCount)
   }
 
   /// A session for a connection that is being made; nil for clear text.
@@ -107,48 +111,90 @@ final class Client {
     return pool
   }
 
-  /// An attempt at this slot is over.
+  /// An attempt at this slot begins.
+  @inline(__always)
+  func attemptBegan(_ slot: Int) {
+    balancer.begin(slot, at: worker.loop.now)
+    if health.isTroubled { troubledAttemptBegan(slot) }
+  }
+
+  private func troubledAttemptBegan(_ slot: Int) {
+    if balancer.status(of: slot) != .open { stats.pickedInPanic() }
+    guard health.requestBegins(at: slot) else { return }
+    // The one request that is to tell whether it is well again; the next ones go elsewhere until it has.
+    balancer.setStatus(.busy, of: slot)
+    stats.endpointProbed()
+  }
+
+  /// An attempt at this slot is over; `ok` as the service's classifier says.
   @inline(__always)
   func attemptEnded(_ slot: Int, startedAt: MonotonicInstant, ok: Bool) {
     balancer.end(slot, startedAt: startedAt, at: worker.loop.now, ok: ok)
+    if let verdict = health.record(ok: ok, at: slot, now: worker.loop.now, using: &worker.random) {
+      act(on: verdict, slot)
+    }
     if balancer.hasFreedSlots { closeFreedPools() }
   }
 
-  /// Nothing was sent, so nothing is learnt about latency.
+  /// Nothing was sent, or nothing can be told from how it ended.
   func attemptAbandoned(_ slot: Int) {
     balancer.abandon(slot, at: worker.loop.now)
+    if health.isTroubled, health.probeWasAbandoned(at: slot) { balancer.setStatus(.open, of: slot) }
     if balancer.hasFreedSlots { closeFreedPools() }
+  }
+
+  // MARK: Health
+
+  private func act(on verdict: FailureAccrual.Verdict, _ slot: Int) {
+    switch verdict {
+    case .ejected(let until):
+      leaveOut(slot, until: until)
+      worker.tellControl(
+        .ejected(
+          worker: worker.index, router: router.index, client: id, address: balancer.address(of: slot), until: until))
+    case .revived:
+      balancer.setStatus(.open, of: slot)
+      stats.endpointRevived()
+    }
+  }
+
+  /// Another worker has found the endpoint dead.
+  func ejectedElsewhere(_ address: SocketAddress, until: MonotonicInstant) {
+    guard let slot = balancer.slot(of: address), health.ejectedElsewhere(slot, until: until) else { return }
+    leaveOut(slot, until: until)
+  }
+
+  private func leaveOut(_ slot: Int, until: MonotonicInstant) {
+    balancer.setStatus(.closed, of: slot)
+    health.leaveOut(slot, until: until)
+    stats.endpointEjected()
   }
 
   /// Passes over an endpoint that refused a connection for a moment, so that the budget is not spent on it.
   func rest(_ slot: Int) {
     guard balancer.status(of: slot) == .open else { return }
     balancer.setStatus(.busy, of: slot)
-    restingUntil.append((slot, worker.loop.now.advanced(byMilliseconds: Self.restAfterRefusalMilliseconds)))
+    health.leaveOut(slot, until: worker.loop.now.advanced(byMilliseconds: EndpointHealth.restAfterRefusalMilliseconds))
     stats.endpointEjected()
   }
 
-  /// Lets rested endpoints back in; called before picks while any rest.
+  /// Lets endpoints in again whose time is over; called before picks.
   @inline(__always)
   func reviveRested() {
-    if !restingUntil.isEmpty { reviveDue() }
+    if health.isTroubled { reviveDue() }
   }
 
   private func reviveDue() {
     let now = worker.loop.now
-    restingUntil.removeAll { slot, until in
-      guard until <= now else { return false }
-      if slot < balancer.slotLimit, balancer.slotsInUse.contains(slot) {
-        balancer.setStatus(.open, of: slot)
-        stats.endpointRevived()
-      }
-      return true
+    health.takeDue(at: now) { slot, isProbe in
+      balancer.setStatus(.open, of: slot)
+      if !isProbe { stats.endpointRevived() }
     }
   }
 
   private func closeFreedPools() {
     balancer.takeFreedSlots { slot, _ in
-      restingUntil.removeAll { $0.slot == slot }
+      health.forget(slot)
       guard slot < pools.count, let pool = pools[slot] else { return }
       pools[slot] = nil
       pool.close()
@@ -166,7 +212,7 @@ final class Client {
   func sweep(now: MonotonicInstant) {
     for case let pool? in pools { pool.closeIdle(now: now) }
     reviveRested()
-    stats.setEndpoints(count: balancer.pickableCount, ejected: balancer.pickableCount - balancer.openCount)
+    reportEndpoints()
   }
 
   /// Closes idle connections at once and busy ones on their return; breaks the cycle between client and pools.
@@ -184,7 +230,8 @@ final class Client {
           address: balancer.address(of: slot), weight: balancer.weight(of: slot),
           costNanoseconds: balancer.cost(of: slot, at: now), outstanding: balancer.outstanding(of: slot),
           idleConnections: pool?.idleCount ?? 0, openConnections: pool?.openCount ?? 0,
-          isDraining: balancer.isDraining(slot), status: "\(balancer.status(of: slot))")
+          isDraining: balancer.isDraining(slot), status: "\(balancer.status(of: slot))",
+          health: health.explanation(of: slot, at: now))
       })
   }
 }

@@ -13,6 +13,8 @@ final class ClientConnection: StreamChannel {
     /// The head of a response is awaited or in part received.
     case head
     case body(BodyReader)
+    /// A response that nobody wants any more, read to its end so that the connection can serve again.
+    case discarding(BodyReader)
     /// The whole response is in; the request may still be on its way out.
     case responseEnded
     case tunnel
@@ -40,6 +42,11 @@ final class ClientConnection: StreamChannel {
   private static let readsPerTurn = 8
   private static let informationalMax = 64  // 1xx heads per exchange; beyond: bad response
 
+  /// Of a response that nobody wants: more bytes, or more time, cost more than a new connection.
+  private static let discardedBytesMax = 65_536
+  private static let discardMillisecondsMax: UInt64 = 1_000
+
+  private var discardedBytes = 0
   private var informationalCount = 0
   private var backendKeepsAlive = true
 
@@ -92,6 +99,8 @@ final class ClientConnection: StreamChannel {
       connectFailed(.connectTimeout)
     } else if case .handshake = state {
       connectFailed(.tlsTimeout)
+    } else if case .discarding = state {
+      close()
     }
   }
 
@@ -217,6 +226,7 @@ final class ClientConnection: StreamChannel {
       exchange { $0.tunnelEndedByBackend() }
     case .responseEnded:
       break
+    case .discarding: close()
     default:
       exchange { $0.backendLost(amidResponse: inbox != nil || informationalCount > 0) }
     }
@@ -254,6 +264,11 @@ final class ClientConnection: StreamChannel {
         guard let used, let used else { return }
         offset += used
         state = .body(reader)
+      case .discarding(var reader):
+        state = .responseEnded
+        guard let used = discard(&reader, rest) else { return close() }
+        offset += used
+        state = .discarding(reader)
       case .tunnel:
         exchange { $0.tunnelFromBackend(rest) }
         offset = bytes.count
@@ -262,6 +277,9 @@ final class ClientConnection: StreamChannel {
       }
       if case .body(let reader) = state, reader.hasEnded {
         return responseComplete(leftOver: bytes.count - offset, in: source)
+      }
+      if case .discarding(let reader) = state, reader.hasEnded {
+        return discarded(leftOver: bytes.count - offset)
       }
     }
     exchange { $0.flushResponse() }
@@ -273,6 +291,13 @@ final class ClientConnection: StreamChannel {
     state = .responseEnded
     dropInbox()
     exchange { $0.responseEnded(canReuse: leftOver == 0 && backendKeepsAlive && !sawPeerClosed) }
+  }
+
+  /// The response that nobody wanted is at its end.
+  private func discarded(leftOver: Int) {
+    loop.cancel(timer)
+    dropInbox()
+    if leftOver > 0 || sawPeerClosed { close() } else { giveBack() }
   }
 
   /// Keeps an unfinished head for the next read; gives the buffer back when nothing is left.
@@ -319,6 +344,7 @@ final class ClientConnection: StreamChannel {
     }
     let reader = BodyReader(worker.responseHead.framing, limits: pool.client.router.limits)
     exchange.responseBegan(head)
+    if case .discarding = state { return true }
     guard self.exchange.leads(to: exchange) else { return false }
     state = .body(reader)
     return true
@@ -381,6 +407,25 @@ final class ClientConnection: StreamChannel {
     idleSince = loop.now
     if let life = pool.client.lifeTimeNanoseconds, loop.now.nanoseconds(since: openedAt) > life { return close() }
     pool.giveBack(self)
+  }
+
+  /// The exchange goes on elsewhere and wants nothing of the response whose head has just come. The rest of a short one
+  /// is read, since a new connection costs more.
+  func discardResponse() {
+    exchange = nil
+    isPaused = false
+    guard !isBlocked, backendKeepsAlive, worker.responseHead.framing.lengthMax <= Self.discardedBytesMax else {
+      return close()
+    }
+    state = .discarding(BodyReader(worker.responseHead.framing, limits: pool.client.router.limits))
+    discardedBytes = 0
+    timer = loop.schedule(self, tag: 0, at: loop.now.advanced(byMilliseconds: Self.discardMillisecondsMax))
+  }
+
+  private func discard(_ reader: inout BodyReader, _ bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let used = reader.skip(bytes) else { return nil }
+    discardedBytes += used
+    return discardedBytes <= Self.discardedBytesMax ? used : nil
   }
 
   func pause() { isPaused = true }

@@ -65,8 +65,8 @@ extension Exchange {
 
   func relayRequestData(_ bytes: UnsafeRawBufferPointer) {
     lastMoved = now
-    _ = machine.handle(.bodyConsumed)
-    if backendStream == nil, case .chunked = requestBody {
+    if keptBodyMax > 0 { keep(bytes) } else { _ = machine.handle(.bodyConsumed) }
+    if backendStream == nil, bodyIsChunked {
       let out = worker.requestScratch
       out.removeAll()
       out.appendChunk(bytes)
@@ -81,8 +81,9 @@ extension Exchange {
     guard !requestIsComplete else { return }
     lastMoved = now
     takeWholeRequest()
+    if trailers != nil { dropKeptBody() }
     if backendStream != nil { return backendStream { $0.end(trailers: trailers) } }
-    guard case .chunked = requestBody else { return flushRequest() }
+    guard bodyIsChunked else { return flushRequest() }
     let out = worker.requestScratch
     out.removeAll()
     out.appendLastChunk(trailers: trailers)
@@ -130,6 +131,7 @@ extension Exchange {
     if connectionLost { return backendLost(amidResponse: false) }
     failureDetail = "The endpoint reset the stream: \(code)."
     backendResetCode = code
+    if retry(after: .relayResetByServer) { return }
     perform(machine.handle(.failed(.relayResetByServer)))
   }
 }

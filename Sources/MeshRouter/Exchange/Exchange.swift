@@ -21,13 +21,13 @@ final class Exchange: TimerOwner {
   /// Of the settings: the caller's `l5d-*` fields are left out.
   private var isClearing = false
   /// Not evicted while it counts this exchange among those in flight.
-  private var entry: Unretained<BindEntry> = nil
+  private(set) var entry: Unretained<BindEntry> = nil
   /// The entry's; a change of the entry may end it, so it is held.
   private var branch: BindEntry.Branch?
   /// The branch's.
   private(set) var client: Unretained<Client> = nil
-  private var slot = 0
-  private var tried = SlotSet()
+  private(set) var slot = 0
+  var tried = SlotSet()
   /// For ring balancers.
   private var ringHashes = RingHashes()
   /// The backend's connection, if it speaks HTTP/1.
@@ -59,8 +59,14 @@ final class Exchange: TimerOwner {
   var callerSpokeHTTP1 = true
   /// The request says so by itself.
   var namesOriginal = false
-  private var headIsPending = false
+  var headIsPending = false
   private var isDriving = false
+  /// The request's body goes on in chunks, where it goes on over HTTP/1.
+  private(set) var bodyIsChunked = false
+  /// What has come of the body, while the request may have to be sent again; pooled.
+  var keptBody: ByteBuffer?
+  /// Bytes of body that are kept at most; 0: none are.
+  var keptBodyMax = 0
 
   var status = 0
   var responseEncoding = ResponseEncoding.raw
@@ -69,13 +75,14 @@ final class Exchange: TimerOwner {
   var backendFinished = false
 
   private var startedAt = MonotonicInstant(nanoseconds: 0)
-  private var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
-  private var attemptIsOut = false
+  private(set) var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
+  var attemptIsOut = false
   private var responseBeganAt = MonotonicInstant(nanoseconds: 0)
   var lastMoved = MonotonicInstant(nanoseconds: 0)
   private var bindTimer = TimerID.none
   var attemptTimer = TimerID.none
   var totalTimer = TimerID.none
+  var retryTimer = TimerID.none
   private var responseBytes: UInt64 = 0
   private var triedAddresses: [SocketAddress] = []
   /// The request's head as it came; only when there is an access log.
@@ -89,6 +96,7 @@ final class Exchange: TimerOwner {
   private static let bindTag: UInt8 = 0
   private static let attemptTag: UInt8 = 1
   private static let totalTag: UInt8 = 2
+  static let retryTag: UInt8 = 3
   /// Bodies up to this size are copied behind the head and sent in one piece; larger ones go as a second vector.
   private static let copyMax = 4_096
 
@@ -140,6 +148,7 @@ final class Exchange: TimerOwner {
     requestKeepsAlive = worker.requestHead.keepAlive
     requestBody = BodyReader(worker.requestHead.framing, limits: router.limits)
     if requestBody.hasEnded { takeWholeRequest() }
+    if case .chunked = requestBody { bodyIsChunked = true } else { bodyIsChunked = false }
     machine = ExchangeMachine(isIdempotent: method.isIdempotent)
     if router.accessLog != nil {
       let copy = worker.takeBuffer()
@@ -205,6 +214,7 @@ final class Exchange: TimerOwner {
     case .send: send()
     case .requeue(let reason): requeue(after: reason)
     case .resend: resend()
+    case .backOff: backOff()
     case .answer(let reason): answer(reason)
     case .breakOff(let reason): breakOff(reason)
     case .finish: finish()
@@ -240,7 +250,8 @@ final class Exchange: TimerOwner {
 
   @inline(__always)
   private func answered(by entry: BindEntry) {
-    entry.requestBegan()
+    entry.requestBegan(at: now)
+    if !requestIsComplete, entry.policy.retries(method) { keptBodyMax = entry.policy.keptBodyMax }
     perform(machine.handle(entry.failure.map { .failed($0) } ?? .bound))
   }
 
@@ -257,7 +268,7 @@ final class Exchange: TimerOwner {
       client.reviveRested()
       let slot = client.balancer.pick(at: now, using: &worker.random, hash: ringHashes[client.ringKey], avoiding: tried)
       if let slot {
-        client.balancer.begin(slot, at: now)
+        client.attemptBegan(slot)
         client.stats.attemptBegan()
       }
       return slot
@@ -367,101 +378,13 @@ final class Exchange: TimerOwner {
       disarm(&attemptTimer)
       attemptTimer = worker.loop.schedule(self, tag: Self.attemptTag, at: now.advanced(byMilliseconds: limit))
     }
-    let refusal = backendStream {
-      $0.request(requestHead.readable, end: requestIsComplete && !upgradeWanted, extended: upgradeWanted)
-    }
+    let ends = requestIsComplete && !upgradeWanted && keptBody == nil
+    let refusal = backendStream { $0.request(requestHead.readable, end: ends, extended: upgradeWanted) }
     if let refusal, let refusal { return refused(refusal) }
+    if keptBody != nil { sendKeptBody() }
     guard !isDriving else { return }  // the caller's side goes on with the body and then flushes
     resumeCaller()
     flushRequest()
-  }
-
-  // MARK: Request bytes
-
-  /// Whether the backend's side can take request bytes now.
-  var takesRequestBytes: Bool {
-    switch machine.state {
-    case .awaitingResponse, .relaying, .tunnelling: return hasBackend && !backendIsBlocked
-    default: return false
-    }
-  }
-
-  /// Sends the head if it still waits for body bytes to travel with.
-  @inline(__always)
-  func flushRequest() {
-    guard headIsPending, let connection else { return }
-    headIsPending = false
-    client { $0.stats.sent(bytes: requestHead.count) }
-    connection.write(requestHead.readable)
-  }
-
-  /// Passes on what there is of the request's body; the number of bytes used.
-  func relayRequest(_ bytes: UnsafeRawBufferPointer) -> Int {
-    guard hasBackend else { return 0 }
-    lastMoved = now
-    _ = machine.handle(.bodyConsumed)
-    switch requestBody {
-    case .ended, .untilClose: return 0
-    case .length(let left):
-      let count = Int(min(left, UInt64(bytes.count)))
-      let part = UnsafeRawBufferPointer(rebasing: bytes[..<count])
-      requestBody = left == UInt64(count) ? .ended : .length(left - UInt64(count))
-      if requestBody.hasEnded { takeWholeRequest() }
-      writeRequest(part)
-      if requestIsComplete { backendStream { $0.end() } }
-      return count
-    case .chunked(var decoder):
-      requestBody = .ended
-      let out = worker.requestScratch
-      out.removeAll()
-      var offset = 0
-      while true {
-        let step = decoder.next(bytes, from: offset)
-        offset = step.consumedTo
-        switch step.event {
-        case .data(let range):
-          let part = UnsafeRawBufferPointer(rebasing: bytes[range])
-          if backendStream == nil { out.appendChunk(part) } else { out.append(part) }
-          continue
-        case .needMore:
-          requestBody = .chunked(decoder)
-        case .end:
-          takeWholeRequest()
-          if backendStream != nil {
-            writeRequest(out.readable)
-            backendStream { $0.end(trailers: decoder.trailers?.readable) }
-            return offset
-          }
-          out.appendLastChunk(trailers: decoder.trailers?.readable)
-        case .failed(let error):
-          // Nothing of what came with the fault is passed on; the backend sees a cut-off request.
-          fail(error.reason, status: error.status, detail: "\(error)")
-          return bytes.count
-        }
-        break
-      }
-      writeRequest(out.readable)
-      return offset
-    }
-  }
-
-  func writeRequest(_ part: UnsafeRawBufferPointer) {
-    if backendStream != nil { return backendStream { $0.send(part) } }
-    guard let connection else { return }
-    if headIsPending {
-      headIsPending = false
-      client { $0.stats.sent(bytes: requestHead.count + part.count) }
-      connection.write(requestHead.readable, part)
-    } else {
-      client { $0.stats.sent(bytes: part.count) }
-      connection.write(part)
-    }
-  }
-
-  func requestOutputDrained() {
-    lastMoved = now
-    if callerFinished { return endTunnelIfDone() }
-    resumeCaller()
   }
 
   // MARK: Response
@@ -491,6 +414,7 @@ final class Exchange: TimerOwner {
   /// The final response's head is in `worker.responseHead`; `head` are its bytes.
   /// `isWhole`: over HTTP/2, nothing follows the head.
   func responseBegan(_ head: UnsafeRawBufferPointer, isWhole: Bool = false) {
+    if isSuspect(worker.responseHead.status), isRetried(&worker.responseHead, head) { return }
     _ = machine.handle(.responseBegan)
     disarm(&attemptTimer)
     disarm(&totalTimer)
@@ -550,9 +474,8 @@ final class Exchange: TimerOwner {
       out.append(response.minorVersion == 1 ? "Via: 1.1 meshrouter\r\n" : "Via: 1.0 meshrouter\r\n" as StaticString)
     }
     if !isClearing && !isGRPC && response.index(of: .l5dSuccessClass) == nil {
-      // linkerd's classifier verdict, which an upstream router counts by: only 5xx are failures. One of a router nearer
-      // to the backend stands.
-      if status < 500 { out.append("l5d-success-class: 1.0\r\n") } else { out.append("l5d-success-class: 0.0\r\n") }
+      // linkerd's classifier verdict, which an upstream router counts by. One of a router nearer to the backend stands.
+      if isSuccess { out.append("l5d-success-class: 1.0\r\n") } else { out.append("l5d-success-class: 0.0\r\n") }
     }
     if !responseKeepsAlive {
       out.append("Connection: close\r\n")
@@ -640,6 +563,7 @@ final class Exchange: TimerOwner {
 
   func badResponse(_ detail: String) {
     failureDetail = detail
+    if retry(after: .relayBadResponse) { return }
     perform(machine.handle(.failed(.relayBadResponse)))
   }
 
@@ -651,6 +575,7 @@ final class Exchange: TimerOwner {
   /// `amidResponse`: something of a response has come, so the backend saw the request and it is not sent again.
   func backendLost(amidResponse: Bool) {
     let isHeadCut = amidResponse && machine.state == .awaitingResponse
+    if isHeadCut || !machine.wouldResend, retry(after: .relayResetByServer) { return }
     perform(machine.handle(isHeadCut ? .failed(.relayResetByServer) : .backendLost))
   }
 
@@ -659,7 +584,11 @@ final class Exchange: TimerOwner {
   override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
     switch tag {
     case Self.bindTag: perform(machine.handle(.failed(.bindTimeout)))
-    case Self.attemptTag: perform(machine.handle(.failed(.outcomeAttemptTimeout)))
+    case Self.attemptTag:
+      if !retry(after: .outcomeAttemptTimeout) { perform(machine.handle(.failed(.outcomeAttemptTimeout))) }
+    case Self.retryTag:
+      retryTimer = .none
+      perform(machine.handle(.backOffIsOver))
     default: perform(machine.handle(.failed(.outcomeTotalTimeout)))
     }
   }
@@ -668,7 +597,7 @@ final class Exchange: TimerOwner {
 
   private func finish() {
     let isTunnel = self.isTunnel
-    let success = isGRPC ? (grpcStatus ?? GRPCStatus(httpStatus: status)) == .ok : status < 500
+    let success = isSuccess
     let ended = now
     if attemptIsOut {
       attemptIsOut = false
@@ -700,13 +629,37 @@ final class Exchange: TimerOwner {
     if isTunnel { server?.tunnelClosed() } else { server?.exchangeEnded(keepAlive: keepAlive) }
   }
 
+  /// What the service's classifier says of the response.
+  var isSuccess: Bool {
+    if isGRPC { return entry { $0.policy.isSuccess(grpcStatus ?? GRPCStatus(httpStatus: status)) } ?? false }
+    return !isSuspect(status) || entry { $0.policy.isSuccess(status: status) } ?? false
+  }
+
+  /// Whether a response with this status has to be looked at, because it may be a failure.
+  @inline(__always)
+  private func isSuspect(_ status: Int) -> Bool {
+    status >= 500 || isGRPC || entry { $0.policy.failsOnlyAbove499 } == false
+  }
+
+  /// Ends the attempt that is out: it was answered, with a failure.
+  func endFailedAttempt(status: Int) {
+    attemptIsOut = false
+    client { client in
+      client.stats.attemptEnded(
+        status: status, success: false, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
+      client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
+    }
+  }
+
   /// Ends the attempt that is out, if one is, as failed.
-  private func endAttempt(failed reason: Reason) {
+  func endAttempt(failed reason: Reason) {
     guard attemptIsOut else { return }
     attemptIsOut = false
     client { client in
       client.stats.attemptFailed(reason, status: status, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
-      if reason == .relayResetByClient || reason == .pickOverload {
+      // What the caller gave up, or the endpoint surely did not begin with, says nothing of the endpoint; nor does an
+      // end of all attempts' time together.
+      if reason == .relayResetByClient || reason == .pickOverload || reason == .outcomeTotalTimeout {
         client.attemptAbandoned(slot)
       } else {
         client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
@@ -715,7 +668,7 @@ final class Exchange: TimerOwner {
   }
 
   /// A failure found by the exchange itself before any attempt.
-  private func fail(_ reason: Reason, status: Int? = nil, detail: String) {
+  func fail(_ reason: Reason, status: Int? = nil, detail: String) {
     failureDetail = detail
     failureStatus = status
     perform(machine.handle(.failed(reason)))
@@ -723,9 +676,9 @@ final class Exchange: TimerOwner {
 
   private var failureStatus: Int?
   /// The caller waits for the answer of a gRPC call.
-  private var isGRPC = false
+  private(set) var isGRPC = false
   /// How the call ended, as the backend says.
-  private var grpcStatus: GRPCStatus?
+  private(set) var grpcStatus: GRPCStatus?
   /// How the backend ended its stream amid the response; the caller's ends the same way.
   var backendResetCode: HTTP2ErrorCode?
 
@@ -739,9 +692,9 @@ final class Exchange: TimerOwner {
     if stream != nil {
       if isGRPC {
         status = 200
-        stream { $0.answerCall(answer, retryable: reason.neverProcessed) }
+        stream { $0.answerCall(answer, retryable: mayBeRetriedByCaller(reason)) }
       } else {
-        stream { $0.answer(answer, isHead: method == .head, retryable: reason.neverProcessed) }
+        stream { $0.answer(answer, isHead: method == .head, retryable: mayBeRetriedByCaller(reason)) }
       }
       concludeFailure(reason, status: status)
       reset()
@@ -752,7 +705,7 @@ final class Exchange: TimerOwner {
     out.removeAll()
     let keepAlive = requestKeepsAlive && requestIsComplete && !server.mustClose && reason.stage != .decode
     answer.write(
-      to: out, worker: worker, keepAlive: keepAlive, isHead: method == .head, retryable: reason.neverProcessed)
+      to: out, worker: worker, keepAlive: keepAlive, isHead: method == .head, retryable: mayBeRetriedByCaller(reason))
     server.send(out.readable, UnsafeRawBufferPointer(start: nil, count: 0))
     // Had the caller gone already, the write has told so and `callerGone` has ended the exchange.
     guard self.server === server else { return out.removeAll() }
@@ -848,7 +801,7 @@ final class Exchange: TimerOwner {
         name: entry { $0.path } ?? "-", client: client { $0.name },
         caller: caller?.identity?.name, endpoint: endpoint ?? triedAddresses.last,
         microseconds: now.nanoseconds(since: startedAt) / 1_000,
-        requeues: machine.requeues),
+        requeues: machine.requeues + machine.retries),
       worker: worker)
   }
 
@@ -856,6 +809,8 @@ final class Exchange: TimerOwner {
     disarm(&bindTimer)
     disarm(&attemptTimer)
     disarm(&totalTimer)
+    disarm(&retryTimer)
+    if keptBodyMax > 0 { dropKeptBody() }
     if holdsRequestLimit {
       settings { $0.requestLimit?.leave() }
       holdsRequestLimit = false

@@ -4,7 +4,8 @@ import MeshBase
 ///
 /// `Exchange` tells it what happened (`Event`) and carries out what it answers (`Action`). All rules about sending a
 /// request again live here: a request goes out again only if it surely was not processed, or if its method is
-/// idempotent (RFC 9110 §9.2.2), its body was not touched and no byte of a response has been seen.
+/// idempotent (RFC 9110 §9.2.2), or if the service's classifier calls its failure one that may be retried; in any case
+/// only while its body can be sent again from its first byte, and nothing of a response has been passed on.
 struct ExchangeMachine {
   enum State: Equatable {
     case identifying
@@ -13,6 +14,8 @@ struct ExchangeMachine {
     case connecting
     /// The request is on its way; nothing of a final response has been seen.
     case awaitingResponse
+    /// The last attempt failed and the request goes out again after a while.
+    case backingOff
     /// The final response's head has been passed on.
     case relaying
     case tunnelling
@@ -27,9 +30,12 @@ struct ExchangeMachine {
     case connected(reused: Bool)
     /// The connection could not be made, so nothing was sent.
     case connectFailed(Reason)
-    /// A body byte was taken from the caller: from here on the request cannot be repeated from memory.
+    /// A body byte was taken from the caller and not kept: from here on the request cannot be repeated from memory.
     case bodyConsumed
     case responseBegan
+    /// The attempt failed in a way that may be retried, `mayRetry` was true, and the service's budget has paid.
+    case retry
+    case backOffIsOver
     case tunnelOpened
     /// The backend closed or reset the connection.
     case backendLost
@@ -51,6 +57,8 @@ struct ExchangeMachine {
     case requeue(after: Reason)
     /// Send again at once on a new connection to the same endpoint: the pooled one was stale.
     case resend
+    /// Wait before picking again.
+    case backOff
     case wait
     /// Answer the caller by ourselves.
     case answer(Reason)
@@ -61,9 +69,12 @@ struct ExchangeMachine {
 
   /// Re-queues of one request, whatever its budget would allow.
   static let requeuesMax = 20
+  /// Retries of one request, whatever its budget would allow.
+  static let retriesMax = 20
 
   private(set) var state = State.identifying
   private(set) var requeues = 0
+  private(set) var retries = 0
   /// The connection now in use had served an exchange before this one.
   private(set) var isOnReusedConnection = false
   private(set) var hasResent = false
@@ -72,6 +83,14 @@ struct ExchangeMachine {
 
   /// A part of the final response has come.
   var hasResponse: Bool { state == .relaying || state == .tunnelling }
+
+  /// Whether the request could go out again, should the attempt that is out have failed.
+  var mayRetry: Bool { state == .awaitingResponse && bodyIsUntouched && retries < Self.retriesMax }
+
+  /// Whether the loss of the connection now would only mean that it was stale.
+  var wouldResend: Bool {
+    state == .awaitingResponse && isOnReusedConnection && isIdempotent && bodyIsUntouched && !hasResent
+  }
 
   init(isIdempotent: Bool) { self.isIdempotent = isIdempotent }
 
@@ -103,12 +122,21 @@ struct ExchangeMachine {
     case (.awaitingResponse, .responseBegan):
       state = .relaying
       return .wait
+    case (.awaitingResponse, .retry):
+      guard mayRetry else { return .wait }
+      retries += 1
+      hasResent = false
+      state = .backingOff
+      return .backOff
+    case (.backingOff, .backOffIsOver):
+      state = .picking
+      return .pick
     case (.awaitingResponse, .tunnelOpened), (.connecting, .tunnelOpened):
       state = .tunnelling
       return .wait
     case (.awaitingResponse, .backendLost):
       // Only a pooled connection can be stale: on a new one the backend took the request and then failed.
-      if isOnReusedConnection && isIdempotent && bodyIsUntouched && !hasResent {
+      if wouldResend {
         hasResent = true
         state = .connecting
         return .resend

@@ -165,6 +165,10 @@ public final class RouterProcess {
     case .bind(let request): routers[request.router].bind(request)
     case .release(let worker, let router, let entry): routers[router].release(worker: worker, entry: entry)
     case .drained(let worker): drained.insert(worker)
+    case .ejected(let worker, let router, let client, let address, let until):
+      for other in mailboxes.indices where other != worker {
+        mailboxes[other].send(.ejected(router: router, client: client, address: address, until: until))
+      }
     case .handshakeFailed(let peer, let name, let word, let text):
       handshakes.failed(peer: peer, name: name, word: word, text: text)
     case .abused(let abuse, let router, let peer, let explanation):

@@ -81,7 +81,7 @@ final class RouterRuntime {
     let service = key.firstIndex(of: 0).map { UnsafeRawBufferPointer(rebasing: key[..<$0]) } ?? key
     let entry = BindEntry(
       id: nextEntry, hash: hash, key: Array(key), now: worker.loop.now,
-      configuration: serviceSettings.settings(for: service))
+      configuration: serviceSettings.settings(for: service), workerCount: workerCount)
     nextEntry += 1
     cache.insert(entry)
     entries[entry.id] = entry
@@ -108,6 +108,10 @@ final class RouterRuntime {
     let waiters = entry.waiters
     entry.waiters.removeAll()
     for exchange in waiters { exchange.bindAnswered() }
+  }
+
+  func ejected(client id: Int, _ address: SocketAddress, until: MonotonicInstant) {
+    clients[id]?.ejectedElsewhere(address, until: until)
   }
 
   func updateEndpoints(client id: Int, _ endpoints: [Endpoint]) { clients[id]?.update(endpoints) }

@@ -102,6 +102,8 @@ final class Worker {
     switch message {
     case .route(let router, let entry, let snapshot): routers[router].update(entry: entry, snapshot)
     case .endpoints(let router, let client, let endpoints): routers[router].updateEndpoints(client: client, endpoints)
+    case .ejected(let router, let client, let address, let until):
+      routers[router].ejected(client: client, address, until: until)
     case .serverTLS(let router, let server, let context): routers[router].servers[server].tls = context
     case .clientTLS(let router, let terms, let context): routers[router].clientTLS[terms].context = context
     case .drain: drain()

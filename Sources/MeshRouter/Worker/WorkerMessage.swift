@@ -6,6 +6,8 @@ import Telemetry
 enum WorkerMessage: Sendable {
   case route(router: Int, entry: UInt64, RouteSnapshot)
   case endpoints(router: Int, client: Int, [Endpoint])
+  /// Another worker found an endpoint dead.
+  case ejected(router: Int, client: Int, address: SocketAddress, until: MonotonicInstant)
   /// New certificates of a server, by its place in the router's configuration; connections keep the old ones.
   case serverTLS(router: Int, server: Int, TLSServerContext)
   /// New certificates or roots for those endpoints of a router that are spoken to on these terms, by their place.
@@ -25,6 +27,8 @@ enum ControlMessage: Sendable {
   /// The worker forgot the entry.
   case release(worker: Int, router: Int, entry: UInt64)
   case drained(worker: Int)
+  /// An endpoint is left out because its requests fail; the other workers are to know.
+  case ejected(worker: Int, router: Int, client: Int, address: SocketAddress, until: MonotonicInstant)
   /// `word` as in `TLSFailure`; `name` is the client's, or the server's address.
   case handshakeFailed(peer: SocketAddress?, name: String, word: String, text: String)
   /// A caller overdid something in HTTP/2, for the log; not more than one a second from each worker.
@@ -43,6 +47,8 @@ struct ClientInspection: Sendable {
     var openConnections: Int
     var isDraining: Bool
     var status: String
+    /// Why it is passed over, and when it is asked again; `nil` if it is not.
+    var health: String?
   }
   var name: String
   var endpoints: [Endpoint]

@@ -1,0 +1,120 @@
+import Balancers
+import HTTP
+import MeshBase
+import Telemetry
+
+// Sending a request again that failed at an endpoint, because the service's classifier allows it.
+extension Exchange {
+  // MARK: The decision
+
+  /// Whether a response that fails is dropped and the request goes out again.
+  ///
+  /// One that another router sent has been tried again there, as often as that router's budget allows: routers in line
+  /// must not multiply their retries. So it is retried here only if that router says that nothing was processed.
+  func isRetried(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer) -> Bool {
+    guard machine.mayRetry, !upgradeWanted else { return false }
+    let (status, method, isCall) = (response.status, self.method, isGRPC)
+    let call = isCall ? response.value(of: .grpcStatus).flatMap { GRPCStatus(head[$0]) } : nil
+    // A call that is answered as it should be ends with its trailers, and they come too late to be held back.
+    if isCall, call == nil, status < 400 { return false }
+    let isSaidRetryable = response.value(of: .l5dRetryable).map { head[$0].elementsEqual("true".utf8) } ?? false
+    let isFromRouter = response.index(of: .l5dSuccessClass) != nil || response.index(of: .l5dErr) != nil
+    let isAllowed =
+      entry { entry in
+        if isSaidRetryable { return true }
+        if isFromRouter { return false }
+        return isCall
+          ? entry.policy.retriesCall(call, status: status) : entry.policy.retries(method, status: status)
+      } ?? false
+    guard isAllowed, paysForRetry() else { return false }
+    endFailedAttempt(status: status)
+    if let connection, requestIsComplete {
+      self.connection = nil
+      connection.discardResponse()
+    }
+    perform(machine.handle(.retry))
+    return true
+  }
+
+  /// Tries the request again after an attempt that came to no response; false: it has failed for good.
+  func retry(after reason: Reason) -> Bool {
+    let method = self.method
+    let isCall = isGRPC
+    let isAllowed = entry { isCall ? $0.policy.retriesCall(nil, status: 0) : $0.policy.retries(method) } ?? false
+    guard isAllowed, machine.mayRetry, !upgradeWanted, paysForRetry() else { return false }
+    endAttempt(failed: reason)
+    perform(machine.handle(.retry))
+    return true
+  }
+
+  private func paysForRetry() -> Bool {
+    entry { entry in
+      let isPaid = entry.policy.budget.tryWithdraw(at: now)
+      entry.stats?.retry(.classified, isPaid ? .sent : .budgetExhausted)
+      return isPaid
+    } ?? false
+  }
+
+  /// Whether the router before this one may send the request again: nothing was processed, and nothing was tried twice.
+  func mayBeRetriedByCaller(_ reason: Reason) -> Bool {
+    reason.neverProcessed && machine.requeues <= 1 && machine.retries == 0
+  }
+
+  // MARK: The wait
+
+  /// Lets go of the endpoint that failed, and waits as the service's back-off says.
+  func backOff() {
+    leaveBackend()
+    headIsPending = false
+    failureDetail = nil
+    backendResetCode = nil
+    disarm(&attemptTimer)
+    // Another endpoint is asked as long as there is one that has not failed this request.
+    tried.insert(slot)
+    let isExhausted = client { tried.count >= $0.balancer.pickableCount } ?? true
+    if isExhausted {
+      tried = SlotSet()
+      tried.insert(slot)
+    }
+    let retries = machine.retries
+    let wait = entry { $0.policy.backOff(retry: retries, using: &worker.random) } ?? 0
+    if wait == 0 { return perform(machine.handle(.backOffIsOver)) }
+    retryTimer = worker.loop.schedule(self, tag: Self.retryTag, at: now.advanced(byNanoseconds: wait))
+  }
+
+  // MARK: The body
+
+  /// Keeps what is passed on of the body, unless it becomes too much: from then on the request is sent once only.
+  func keep(_ bytes: UnsafeRawBufferPointer) {
+    let buffer = keptBody ?? worker.takeBuffer()
+    keptBody = buffer
+    if buffer.count + bytes.count > keptBodyMax { return dropKeptBody() }
+    buffer.append(bytes)
+  }
+
+  /// The request cannot be sent again. Never withholds credit from the caller: what does not fit is just not kept.
+  func dropKeptBody() {
+    if keptBodyMax > 0 { _ = machine.handle(.bodyConsumed) }
+    keptBodyMax = 0
+    if let keptBody { worker.giveBack(keptBody) }
+    keptBody = nil
+  }
+
+  /// The same body for the next endpoint, as far as it has come.
+  func sendKeptBody() {
+    guard let keptBody else { return }
+    let bytes = keptBody.readable
+    if backendStream != nil {
+      backendStream { $0.send(bytes) }
+      if requestIsComplete { backendStream { $0.end() } }
+    } else if bodyIsChunked {
+      let out = worker.requestScratch
+      out.removeAll()
+      if !bytes.isEmpty { out.appendChunk(bytes) }
+      if requestIsComplete { out.appendLastChunk(trailers: nil) }
+      writeRequest(out.readable)
+    } else {
+      writeRequest(bytes)
+    }
+  }
+}
