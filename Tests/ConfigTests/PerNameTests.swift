@@ -34,6 +34,13 @@ struct PerNameTests {
     // A key is replaced as a whole.
     #expect(web.pool.maxSize == 7 && web.pool.minSize == 0)
     #expect(web.configs.isEmpty)
+    let parsed = try #require(
+      load(router("servers: [{}]\nclient:\n  kind: io.l5d.static\n  configs:\n" + configs)).configuration)
+    #expect(
+      ClientSettings(parsed.routers[0].client).inForce(for: try Path(parsing: "/#/io.l5d.fs/web")) == [
+        "configs[1] for /: connectTimeoutMs", "configs[2] for /#/*/{service}: loadBalancer, requestAttemptTimeoutMs",
+        "configs[3] for /#/io.l5d.fs/web: hostConnectionPool",
+      ])
     let api = try settings(configs, "/#/io.l5d.fs/api/v1")
     #expect(api.connectTimeoutMilliseconds == 50)
     #expect(api.pool.maxSize == nil)

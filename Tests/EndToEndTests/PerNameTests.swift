@@ -67,6 +67,18 @@ struct PerNameEndToEndTests {
     // The first request of a name waits for the binding, later ones do not.
     #expect(try router.get("limited")?.reasonWord == "outcome.total_timeout")
 
+    func why(_ name: String) -> String {
+      Tool.run(
+        "/usr/bin/curl", ["-sS", "http://127.0.0.1:\(router.adminPort)/api/2/why?url=http://\(name)/&format=text"]
+      )
+      .output
+    }
+    #expect(why("limited").contains("\nservice    configs[0] for /svc/limited: totalTimeoutMs\n"))
+    #expect(
+      why("hasty-web").contains(
+        "\nclient     configs[1] for /#/io.l5d.fs/hasty-{what}: connectTimeoutMs, requestAttemptTimeoutMs\n"))
+    #expect(!why("hasty-web").contains("\nservice"))
+
     let full = FullListener()
     for name in ["hasty-db", "patient-db"] { router.service(name, ports: [full.port]) }
     var answer: Message?
@@ -123,6 +135,43 @@ struct PerNameEndToEndTests {
       #expect(try router.get("tls-stranger")?.status == 502)
       #expect(try router.get("tls-blind")?.status == 502)
     }
+  }
+
+  @Test("roots that some names trust come into use when their file changes, and only for these names")
+  func rotation() throws {
+    let files = Self.files
+    let endpoint = try Router(
+      router: "identifier: {kind: io.l5d.static, path: /echo}",
+      server: "tls:\n" + files.yaml("services").split(separator: "\n").map { "  \($0)\n" }.joined())
+    endpoint.service("echo", ports: [Backend.echo().port(keptBy: endpoint)])
+    let bundles = ["one", "two"].map { files.path("trusted-by-\($0).pem") }
+    for (bundle, authority) in zip(bundles, ["ca", "other-ca"]) {
+      try? FileManager.default.removeItem(atPath: bundle)
+      try FileManager.default.copyItem(atPath: files.path("\(authority).pem"), toPath: bundle)
+    }
+    let router = try Router(
+      router: """
+        client:
+          kind: io.l5d.static
+          configs:
+          - prefix: "/#/io.l5d.fs/one"
+            tls: {commonName: good.mesh, trustCertsBundle: \(bundles[0])}
+          - prefix: "/#/io.l5d.fs/two"
+            tls: {commonName: good.mesh, trustCertsBundle: \(bundles[1])}
+        """)
+    for name in ["one", "two"] { router.service(name, ports: [endpoint.port]) }
+    #expect(try router.get("one")?.status == 200)
+    #expect(try router.get("two")?.reasonWord == "tls.failed")
+    let fresh = files.path("fresh.pem")
+    try FileManager.default.copyItem(atPath: files.path("ca.pem"), toPath: fresh)
+    rename(fresh, bundles[1])
+    var status = 0
+    for _ in 0..<100 where status != 200 {
+      usleep(100_000)
+      status = try router.get("two")?.status ?? 0
+    }
+    #expect(status == 200)
+    #expect(try router.get("one")?.status == 200)
   }
 
   @Test("rings of different names hash different headers")

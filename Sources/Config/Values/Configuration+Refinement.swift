@@ -58,6 +58,17 @@ private struct Refinements<Settings: Sendable & Equatable>: Sendable {
       onMatch(index, entry, captures)
     }
   }
+
+  /// The entries whose keys are in force for the name, an item each: `configs[1] for /svc/web: totalTimeoutMs`.
+  func inForce(for name: Path) -> [String] {
+    var taken: Set<String> = []
+    return entries.enumerated().reversed().compactMap { index, item -> String? in
+      guard item.pattern.matches(name) else { return nil }
+      let keys = item.entry.keys.subtracting(taken)
+      taken.formUnion(keys)
+      return keys.isEmpty ? nil : "configs[\(index)] for \(item.entry.prefix): \(keys.sorted().joined(separator: ", "))"
+    }.reversed()
+  }
 }
 
 /// What holds for each logical name of a router. Made once; asking it costs a comparison per entry.
@@ -81,6 +92,9 @@ public struct ServiceSettings: Sendable {
     refinements.refine(&settings, for: name)
     return settings
   }
+
+  /// Which entries say so, for people: `configs[1] for /svc/web: totalTimeoutMs`.
+  public func inForce(for name: Path) -> [String] { refinements.inForce(for: name) }
 
   /// For a name in printed form; what is no path has what no entry sets.
   public func settings(for name: UnsafeRawBufferPointer) -> Configuration.Service {
@@ -109,6 +123,9 @@ public struct ClientSettings: Sendable {
       return try? ExpectedTLSName(prefix: tls.prefix, commonName: tls.commonName, captures: outer.names)
     }
   }
+
+  /// Which entries say so, for people: `configs[1] for /#/io.l5d.fs/web: tls`.
+  public func inForce(for id: Path) -> [String] { refinements.inForce(for: id) }
 
   /// For a bound id such as `/#/io.l5d.fs/web`, without `configs`.
   ///

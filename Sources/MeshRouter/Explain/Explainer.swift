@@ -33,6 +33,7 @@ struct Explainer {
     }
     if let host = parsed.host { report.request += " (Host \(String(decoding: head[host.indices], as: UTF8.self)))" }
     guard let (path, overrides) = identify(&parsed, head, request.caller, &report) else { return report }
+    report.settings = ServiceSettings(router.service).inForce(for: path)
     await bind(path, overrides, &report, timeoutMilliseconds)
     return report
   }
@@ -126,6 +127,7 @@ struct Explainer {
     }
     token.cancel()
     target.id = bound.id.description
+    target.settings = ClientSettings(router.client).inForce(for: bound.id)
     target.residual = bound.residual.isEmpty ? "" : bound.residual.description
     target.staleMilliseconds = bound.endpoints.staleSince.map { Clock.now.nanoseconds(since: $0) / 1_000_000 }
     let seen = inspections.flatMap { $0 }.filter { $0.name == target.id }.flatMap(\.endpoints)

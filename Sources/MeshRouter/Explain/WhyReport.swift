@@ -19,6 +19,8 @@ public struct WhyReport: Sendable {
     /// Bound id; `nil` for an empty branch.
     public var id: String?
     public var residual: String
+    /// Entries of `client.configs` whose keys are in force; empty unless settings differ by name.
+    public var settings: [String] = []
     public var candidates: [Candidate]
     /// Milliseconds since the source of the endpoints began to fail; the last good set is in use.
     public var staleMilliseconds: UInt64?
@@ -29,6 +31,8 @@ public struct WhyReport: Sendable {
   /// What the identifier made of the request; empty if none could name it.
   public var name = ""
   public var overrides = ""
+  /// Entries of `service.configs` whose keys are in force; empty unless settings differ by name.
+  public var settings: [String] = []
   /// A step of the route a line: path, entry, outcome.
   public var steps: [String] = []
   public var nearNames: [String] = []
@@ -45,11 +49,15 @@ extension WhyReport {
   public var text: String {
     var lines = ["request    \(request)", "identify   router \(router)  → \(name.isEmpty ? "nothing" : name)"]
     if !overrides.isEmpty { lines.append("override   \(overrides)") }
+    for (index, entry) in settings.enumerated() { lines.append((index == 0 ? "service    " : "           ") + entry) }
     for (index, step) in steps.enumerated() { lines.append((index == 0 ? "bind       " : "           ") + step) }
     for target in targets {
       let share = targets.count > 1 ? "  \(percent(target.share)) of requests" : ""
       lines.append("bound      \(target.id ?? "$ (empty)")\(share)")
       if !target.residual.isEmpty { lines.append("           residual \(target.residual)") }
+      for (index, entry) in target.settings.enumerated() {
+        lines.append((index == 0 ? "client     " : "           ") + entry)
+      }
       if let stale = target.staleMilliseconds { lines.append("           endpoints are stale for \(stale) ms") }
       for (index, candidate) in target.candidates.enumerated() {
         let cost = candidate.costMilliseconds.map { "cost \(rounded($0)) ms, " } ?? "not met yet, "
@@ -79,6 +87,8 @@ extension WhyReport {
       $0.member("request", request)
       $0.member("name", name)
       $0.member("overrides", overrides)
+      $0.key("settings")
+      $0.array(settings) { $0.element($1) }
       $0.key("steps")
       $0.array(steps) { $0.element($1) }
       $0.member("routable", isRoutable)
@@ -94,6 +104,8 @@ extension WhyReport {
           $0.member("id", target.id)
           $0.member("residual", target.residual)
           $0.member("staleMilliseconds", target.staleMilliseconds)
+          $0.key("settings")
+          $0.array(target.settings) { $0.element($1) }
           $0.key("endpoints")
           $0.array(target.candidates) { json, candidate in
             json.object {
