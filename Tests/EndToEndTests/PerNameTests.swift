@@ -90,6 +90,34 @@ struct PerNameEndToEndTests {
     #expect(long >= 1_150, "\(long) ms")
   }
 
+  @Test("what is tried again, and which endpoints are left out, differ by name")
+  func resilience() throws {
+    let router = try Router(
+      router: """
+        client:
+          kind: io.l5d.static
+          configs:
+          - {prefix: "/#/io.l5d.fs/{any}", failureAccrual: {kind: none}, loadBalancer: {kind: roundRobin}}
+          - prefix: "/#/io.l5d.fs/strict"
+            failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 2, backoff: {kind: constant, ms: 60000}}
+        service:
+          kind: io.l5d.static
+          configs:
+          - {prefix: /svc/again, responseClassifier: {kind: io.l5d.http.retryableRead5XX}}
+        """)
+    let bad = Backend(answering: "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 3\r\n\r\nbad")
+    let good = Backend()
+    let ports = [bad.port(keptBy: router), good.port(keptBy: router)]
+    for name in ["again", "once", "strict"] { router.service(name, ports: ports) }
+    func failures(_ name: String) throws -> Int {
+      try (0..<40).count { _ in try router.get(name)?.status != 200 }
+    }
+    #expect(try failures("again") == 0)
+    #expect(try failures("once") >= 18)
+    // Each of the two workers may meet it before both know.
+    #expect(try failures("strict") <= 4)
+  }
+
   @Test("names are spoken to with TLS of their own, or in clear text")
   func tls() throws {
     let files = Self.files

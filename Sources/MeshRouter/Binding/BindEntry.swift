@@ -31,8 +31,7 @@ final class BindEntry {
   let hash: UInt64
   /// The path, and after a NUL byte the overrides if there are any.
   let key: [UInt8]
-  /// What holds for the path, whatever it is bound to.
-  let configuration: Configuration.Service
+  /// From a request's start, over all attempts.
   let totalTimeoutMilliseconds: UInt64?
   private(set) var state = State.pending {
     didSet {
@@ -66,7 +65,6 @@ final class BindEntry {
     self.id = id
     self.hash = hash
     self.key = key
-    self.configuration = configuration
     totalTimeoutMilliseconds = configuration.totalTimeoutMilliseconds.map(UInt64.init)
     lastUsed = now
   }
