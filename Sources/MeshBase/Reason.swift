@@ -36,6 +36,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case relayTooSlowReader = "relay.too_slow_reader"
   case outcomeAttemptTimeout = "outcome.attempt_timeout"
   case outcomeTotalTimeout = "outcome.total_timeout"
+  case outcomeDeadline = "outcome.deadline"
   case serverDraining = "server.draining"
   case serverMaxConnections = "server.max_connections"
   case loopViaLimit = "loop.via_limit"
@@ -64,7 +65,9 @@ extension Reason {
     case .bindTimeout, .pickNoEndpoints, .pickOverload, .connectNoDescriptors, .relayRefused, .serverDraining,
       .serverMaxConnections:
       503
-    case .connectTimeout, .tlsTimeout, .relayIdleTimeout, .outcomeAttemptTimeout, .outcomeTotalTimeout: 504
+    case .connectTimeout, .tlsTimeout, .relayIdleTimeout, .outcomeAttemptTimeout, .outcomeTotalTimeout,
+      .outcomeDeadline:
+      504
     }
   }
 
@@ -77,7 +80,7 @@ extension Reason {
     case .pickOverload, .connectNoDescriptors, .serverDraining, .serverMaxConnections, .loopViaLimit: .router
     case .connectRefused, .connectTimeout, .connectUnreachable, .connectNoTunnel, .tlsFailed, .tlsClosed, .tlsTimeout,
       .relayResetByServer, .relayRefused, .relayBadResponse, .relayIdleTimeout, .outcomeAttemptTimeout,
-      .outcomeTotalTimeout:
+      .outcomeTotalTimeout, .outcomeDeadline:
       .backend
     }
   }
@@ -136,6 +139,7 @@ extension Reason {
     case .relayTooSlowReader: "The caller did not read its response for the idle time-out."
     case .outcomeAttemptTimeout: "The endpoint did not answer within `requestAttemptTimeoutMs`."
     case .outcomeTotalTimeout: "All attempts together took longer than `totalTimeoutMs`."
+    case .outcomeDeadline: "The caller's deadline passed, so nobody waits for the answer any more."
     case .serverDraining: "The router is shutting down and takes no new requests on this connection."
     case .serverMaxConnections: "The server has as many connections or requests as its limit allows."
     case .loopViaLimit: "The request has passed through more proxies than `maxCallDepth`; it probably runs in a circle."
@@ -213,6 +217,12 @@ extension Reason {
     case .relayIdleTimeout, .relayTooSlowReader: ["Raise `streamIdleTimeoutMs` if such pauses are normal."]
     case .outcomeAttemptTimeout: ["Look at the endpoint's latency.", "Raise `client.requestAttemptTimeoutMs`."]
     case .outcomeTotalTimeout: ["Raise `service.totalTimeoutMs`, or look at why attempts fail."]
+    case .outcomeDeadline:
+      [
+        "Look at what takes so long: `meshrouter why URL`, the access log's times.",
+        "Give the caller more time: `l5d-ctx-deadline`, `grpc-timeout`, the router's `timeoutHeader`.",
+        "If the deadline had passed when the request came, compare the hosts' clocks.",
+      ]
     case .serverDraining: ["Send the request again: another router, or this one once it is back, takes it."]
     case .serverMaxConnections: ["Raise the server's limit, or look at who holds the connections."]
     case .loopViaLimit: ["meshrouter why URL: does the name lead back to a router?"]

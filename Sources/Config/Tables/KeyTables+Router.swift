@@ -36,6 +36,10 @@ extension KeyTables {
         "service", \.service, perName(service, serviceRefinement, \.configs, name: "logical name"),
         "What holds for a logical name as a whole."),
       Key(
+        "timeoutHeader", \.timeoutHeader, .optional(.headerName), origin: .ours, defaultNote: "none",
+        "A request header that says how many milliseconds the caller waits; beyond: `outcome.deadline`. "
+          + "`l5d-ctx-deadline` and `grpc-timeout` are always heeded."),
+      Key(
         "streamIdleTimeoutMs", \.streamIdleTimeoutMilliseconds, .milliseconds, unit: "ms", origin: .ours,
         "Ends an exchange in which nothing moved for so long."),
       Key(

@@ -143,6 +143,18 @@ final class Client {
     if balancer.hasFreedSlots { closeFreedPools() }
   }
 
+  /// The caller gave up. How long it waited is no less than what the endpoint takes, so a hanging one becomes less
+  /// attractive; its health is not touched, since callers may be in more of a hurry than any endpoint.
+  func attemptCutShort(_ slot: Int, startedAt: MonotonicInstant) {
+    let now = worker.loop.now
+    guard Double(now.nanoseconds(since: startedAt)) > balancer.cost(of: slot, at: now) else {
+      return attemptAbandoned(slot)
+    }
+    balancer.end(slot, startedAt: startedAt, at: now, ok: true)
+    if health.isTroubled, health.probeWasAbandoned(at: slot) { balancer.setStatus(.open, of: slot) }
+    if balancer.hasFreedSlots { closeFreedPools() }
+  }
+
   // MARK: Health
 
   private func act(on verdict: FailureAccrual.Verdict, _ slot: Int) {

@@ -20,6 +20,7 @@ extension Exchange {
       .xForwardedClientCert,
     ]
     if settings.clearContext { skip = skip.union(.l5d) }
+    if deadlineIsOfCall { skip.insert(.grpcTimeout) }  // `send` writes what is left
     if request.wantsUpgrade { skip.insert(.secWebSocketKey) }  // `send` writes it, where the backend asks for one
 
     callerSpokeHTTP1 = stream == nil
@@ -76,6 +77,7 @@ extension Exchange {
     } else {
       TraceContext(root: worker.random.next()).appendLines(to: out)
     }
+    if deadline != nil { appendDeadline(request.block.present, to: out) }
     commonLength = out.count
   }
 

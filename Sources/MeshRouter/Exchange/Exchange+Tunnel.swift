@@ -81,6 +81,7 @@ extension Exchange {
     isTunnel = true
     disarm(&attemptTimer)
     disarm(&totalTimer)
+    if deadline != nil { forgetDeadline() }
     responseKeepsAlive = false
     if stream != nil {
       responseEncoding = .frames

@@ -83,6 +83,11 @@ final class Exchange: TimerOwner {
   var attemptTimer = TimerID.none
   var totalTimer = TimerID.none
   var retryTimer = TimerID.none
+  /// When the caller will have given up; nil if it did not say.
+  var deadline: MonotonicInstant?
+  var deadlineTimer = TimerID.none
+  /// Endpoints are told what is left of it in `grpc-timeout`.
+  var deadlineIsOfCall = false
   private var responseBytes: UInt64 = 0
   private var triedAddresses: [SocketAddress] = []
   /// The request's head as it came; only when there is an access log.
@@ -97,6 +102,7 @@ final class Exchange: TimerOwner {
   private static let attemptTag: UInt8 = 1
   private static let totalTag: UInt8 = 2
   static let retryTag: UInt8 = 3
+  static let deadlineTag: UInt8 = 4
   /// Bodies up to this size are copied behind the head and sent in one piece; larger ones go as a second vector.
   private static let copyMax = 4_096
 
@@ -177,6 +183,11 @@ final class Exchange: TimerOwner {
     }
     if method == .options || method == .trace, let hops = worker.requestHead.maxForwards(head), hops == 0 {
       return answerMaxForwards(head)
+    }
+    if mayHaveDeadline(worker.requestHead.block.present, router),
+      let passed = readDeadline(&worker.requestHead, head, settings)
+    {
+      return fail(.outcomeDeadline, detail: passed)
     }
     let key = worker.keyScratch
     key.removeAll()
@@ -371,6 +382,7 @@ final class Exchange: TimerOwner {
     branch?.headerLines.withUnsafeBytes { requestHead.append($0) }
     client { if $0.forwardsClientCert { appendCallerCertificate() } }
     if upgradeWanted && connection != nil { appendWebSocketKey() }
+    if deadlineIsOfCall { appendCallTimeout() }
     if backendStream != nil && callerSpokeHTTP1 && !namesOriginal { requestHead.append(Self.originalLine) }
     requestHead.append("\r\n")
     headIsPending = backendStream == nil
@@ -589,6 +601,7 @@ final class Exchange: TimerOwner {
     case Self.retryTag:
       retryTimer = .none
       perform(machine.handle(.backOffIsOver))
+    case Self.deadlineTag: perform(machine.handle(.failed(.outcomeDeadline)))
     default: perform(machine.handle(.failed(.outcomeTotalTimeout)))
     }
   }
@@ -657,12 +670,11 @@ final class Exchange: TimerOwner {
     attemptIsOut = false
     client { client in
       client.stats.attemptFailed(reason, status: status, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
-      // What the caller gave up, or the endpoint surely did not begin with, says nothing of the endpoint; nor does an
-      // end of all attempts' time together.
-      if reason == .relayResetByClient || reason == .pickOverload || reason == .outcomeTotalTimeout {
-        client.attemptAbandoned(slot)
-      } else {
-        client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
+      switch reason {
+      case .pickOverload: client.attemptAbandoned(slot)
+      case .relayResetByClient, .outcomeTotalTimeout, .outcomeDeadline:
+        client.attemptCutShort(slot, startedAt: attemptStartedAt)
+      default: client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
       }
     }
   }
@@ -754,10 +766,11 @@ final class Exchange: TimerOwner {
     concludeFailure(reason, status: status)
     let (server, stream) = (self.server, self.stream)
     let code = resetCodeForCaller
+    let isLateCall = isGRPC && reason == .outcomeDeadline
     reset()
     server?.breakOff()
     stream {
-      $0.breakOff(code)
+      if isLateCall { $0.endCall(GRPCStatus(reason)) } else { $0.breakOff(code) }
       $0.exchangeEnded()
     }
   }
@@ -810,6 +823,7 @@ final class Exchange: TimerOwner {
     disarm(&attemptTimer)
     disarm(&totalTimer)
     disarm(&retryTimer)
+    if deadline != nil { forgetDeadline() }
     if keptBodyMax > 0 { dropKeptBody() }
     if holdsRequestLimit {
       settings { $0.requestLimit?.leave() }

@@ -21,6 +21,8 @@ final class RouterRuntime {
   private let serviceSettings: ServiceSettings
   /// What ring balancers hash.
   let ringKeys: RingKeys
+  /// Names the milliseconds that a caller waits.
+  let timeoutHeader: HeaderName?
   let identifiers: [Identifier]
   /// One of them looks at the caller's certificate.
   let identifiersReadCaller: Bool
@@ -54,6 +56,7 @@ final class RouterRuntime {
     limits = H1Limits(
       lineBytesMax: configuration.maxInitialLineKilobytes * 1_024,
       headBytesMax: (configuration.maxInitialLineKilobytes + configuration.maxHeadersKilobytes) * 1_024)
+    timeoutHeader = configuration.timeoutHeader.map { HeaderName($0) }
     identifiers = configuration.identifiers.map { Identifier($0, dstPrefix: plan.configuration.dstPrefix) }
     identifiersReadCaller = identifiers.contains(where: \.readsCaller)
     cache = BindCache(capacity: configuration.bindingCache.paths)

@@ -146,6 +146,11 @@ final class ServerStream: HTTP2Stream {
   /// The response will not be whole: RST_STREAM, so that nobody takes it for whole.
   func breakOff(_ code: HTTP2ErrorCode) { withSession { $0.reset(self, code: code) } }
 
+  /// A gRPC call ends amid its response with a status of the router's.
+  func endCall(_ status: GRPCStatus) {
+    Array("grpc-status: \(status.rawValue)\r\n".utf8).withUnsafeBytes { end(trailers: $0) }
+  }
+
   /// Nobody reads what the caller still sends.
   func discardInput() {
     withSession {
