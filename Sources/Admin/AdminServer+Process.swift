@@ -33,11 +33,8 @@ extension AdminServer {
           (
             "POST", .control,
             { [unowned self] _ in
-              do throws(AdminRefusal) {
-                return .text(try await source.reload())
-              } catch {
-                throw AdminFailure(422, error.message)
-              }
+              let reload = await source.reload()
+              return .json(status: reload.isApplied ? 200 : 422, reload.json)
             }
           )
         ]),

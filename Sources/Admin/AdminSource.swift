@@ -36,8 +36,8 @@ public protocol AdminSource: AnyObject, Sendable {
 
   /// Begins to drain; returns at once.
   func shutdown()
-  /// Applies a changed configuration; the result says what was done, the error why nothing was.
-  func reload() async throws(AdminRefusal) -> String
+  /// Applies a changed configuration.
+  func reload() async -> AdminReload
 }
 
 /// Facts about this process.
@@ -163,6 +163,19 @@ public struct AdminWhy: Sendable {
   public init(json: String, text: String) {
     self.json = json
     self.text = text
+  }
+}
+
+/// What came of a reload.
+public struct AdminReload: Sendable {
+  /// False: nothing was changed.
+  public var isApplied: Bool
+  /// What was done, part by part, or everything that is wrong.
+  public var json: String
+
+  public init(isApplied: Bool, json: String) {
+    self.isApplied = isApplied
+    self.json = json
   }
 }
 

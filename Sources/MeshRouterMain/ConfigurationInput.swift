@@ -33,6 +33,16 @@ struct ConfigurationInput {
     self.init(name: path == "-" ? "standard input" : path, text: try inputText(path))
   }
 
+  /// Where it is read again while the router runs; `nil` for standard input, which is read once.
+  static func source(path: String?) -> ConfigurationSource? {
+    let path = path ?? standardPath
+    if path == "-" { return nil }
+    return ConfigurationSource(name: path) {
+      let input = ConfigurationInput(name: path, text: String(decoding: try FileSystem.read(path), as: UTF8.self))
+      return (input.configuration, input.diagnostics)
+    }
+  }
+
   /// Problems as text for people, with a line that sums them up.
   func report(color: Bool) -> String {
     diagnostics.terminalText(name: name, text: text, color: color)

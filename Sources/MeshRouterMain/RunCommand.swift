@@ -9,7 +9,8 @@ struct RunCommand: ParsableCommand {
     abstract: "Run the router until SIGTERM or SIGINT.",
     discussion: """
       A configuration with errors is refused. Sockets are bound before anything is accepted. The first signal drains, \
-      the second ends at once.
+      the second ends at once. SIGHUP reads the file again and applies what has changed in it; one with errors changes \
+      nothing, and the log has them.
       """)
 
   @Argument(
@@ -38,7 +39,7 @@ struct RunCommand: ParsableCommand {
     }
     let configuration = try input.usable(color: color.isUsed(on: .error))
     if !input.diagnostics.isEmpty { Console.writeError(input.report(color: color.isUsed(on: .error))) }
-    try RunningRouter.run(configuration) { router in
+    try RunningRouter.run(configuration, source: to == nil ? ConfigurationInput.source(path: config) : nil) { router in
       for (router, addresses) in zip(configuration.routers, router.serverAddresses) {
         for (server, address) in zip(router.servers, addresses) {
           let scheme = server.tls?.enabled == true ? "https" : "http"

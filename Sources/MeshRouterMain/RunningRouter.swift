@@ -7,24 +7,31 @@ enum RunningRouter {
   /// Call first thing in a command that will run a router: signals are blocked for every thread that starts later.
   static func prepare() { SignalSource.block(SignalSource.terminating) }
 
-  /// Starts the router, announces it, and returns when it has drained. A second signal does not wait for that.
+  /// Starts the router, announces it, and returns when it has drained. A second signal does not wait for that. SIGHUP
+  /// has `source` read again.
   static func run(
-    _ configuration: Configuration, announce: @escaping @ControlActor @Sendable (RouterProcess) -> Void
+    _ configuration: Configuration, source: ConfigurationSource? = nil,
+    announce: @escaping @ControlActor @Sendable (RouterProcess) -> Void
   ) throws {
     prepare()
+    // Without a file to read, the hang-up of a terminal ends the process as ever.
+    if source != nil { SignalSource.block([SignalSource.reloading]) }
     Host.raiseDescriptorLimit()
-    let (router, _) = try start(configuration, announce)
+    let (router, _) = try start(configuration, source, announce)
     router.waitUntilEnded()
   }
 
   private static func start(
-    _ configuration: Configuration, _ announce: @escaping @ControlActor @Sendable (RouterProcess) -> Void
+    _ configuration: Configuration, _ source: ConfigurationSource?,
+    _ announce: @escaping @ControlActor @Sendable (RouterProcess) -> Void
   ) throws -> (RouterProcess, SignalSource) {
     do {
       return try ControlActor.runBlocking {
-        let router = try await RouterProcess.start(configuration)
+        let router = try await RouterProcess.start(configuration, source: source)
         announce(router)
-        let signals = try SignalSource(SignalSource.terminating) { _ in
+        let reloading = source == nil ? [] : [SignalSource.reloading]
+        let signals = try SignalSource(SignalSource.terminating + reloading) { signal in
+          if signal == SignalSource.reloading { return router.reloadLater() }
           if router.isDraining { Console.exit(ExitStatus.problem.rawValue) }
           router.shutdown()
         }

@@ -10,6 +10,7 @@ public final class BackgroundFile: Sendable {
   private struct Shared {
     var backlog: [UInt8] = []
     var reopenWanted = false
+    var isFinished = false
   }
   private let shared = Locked(Shared())
   private let wakeup: Int32
@@ -55,6 +56,12 @@ public final class BackgroundFile: Sendable {
     wake()
   }
 
+  /// Writes what it has taken, then closes the file and ends its thread. Nothing is appended afterwards.
+  public func finish() {
+    shared.withLock { $0.isFinished = true }
+    wake()
+  }
+
   private func wake() {
     var one: UInt64 = 1
     _ = Glibc.write(wakeup, &one, 8)
@@ -65,14 +72,19 @@ public final class BackgroundFile: Sendable {
     while true {
       var count: UInt64 = 0
       _ = read(wakeup, &count, 8)
-      let (batch, reopen) = shared.withLock { shared in
+      let (batch, reopen, isFinished) = shared.withLock { shared in
         defer {
           shared.backlog = []
           shared.reopenWanted = false
         }
-        return (shared.backlog, shared.reopenWanted)
+        return (shared.backlog, shared.reopenWanted, shared.isFinished)
       }
       write(batch, to: descriptor)
+      if isFinished {
+        if path != "-" { close(descriptor) }
+        close(wakeup)
+        return
+      }
       if reopen, path != "-", let new = try? Self.open(path) {
         close(descriptor)
         descriptor = new

@@ -9,6 +9,9 @@ public final class SignalSource {
   /// Those that ask the process to end: SIGTERM and SIGINT.
   public nonisolated static let terminating = [SIGTERM, SIGINT]
 
+  /// The one that asks a daemon to read its configuration again: SIGHUP.
+  public nonisolated static let reloading = SIGHUP
+
   /// Call on the main thread before any other thread starts: the mask is inherited, so that no thread dies of them.
   /// SIGPIPE is ignored for good.
   public nonisolated static func block(_ signals: [Int32]) {

@@ -89,6 +89,9 @@ public enum Socket {
     return descriptor
   }
 
+  /// Changes how many connections the kernel may hold for a listening socket before they are accepted.
+  public static func setBacklog(_ descriptor: Int32, _ backlog: Int32) { _ = Glibc.listen(descriptor, backlog) }
+
   /// A non-blocking listening Unix socket which its owner alone may use. A file left by a process that is gone is
   /// replaced; one that somebody listens on is EADDRINUSE.
   public static func listen(unixSocket path: String, backlog: Int32 = 256) throws(SystemError) -> Descriptor {

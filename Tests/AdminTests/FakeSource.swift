@@ -14,7 +14,7 @@ final class FakeSource: AdminSource {
   var unreadiness: String?
   var levels = ["router": "info", "dtab": "info"]
   var isShutDown = false
-  var reloadResult: Result<String, AdminRefusal> = .success("1 router changed")
+  var reloadResult = AdminReload(isApplied: true, json: "{\"applied\":true}")
   var whyQueries: [AdminWhyQuery] = []
   var known: [Path: EndpointSet] = [
     "/#/io.l5d.fs/web": .bound([Endpoint(.loopback(port: 8_080), metadata: ["node": "a"])]),
@@ -69,7 +69,7 @@ final class FakeSource: AdminSource {
     return true
   }
   func shutdown() { isShutDown = true }
-  func reload() async throws(AdminRefusal) -> String { try reloadResult.get() }
+  func reload() async -> AdminReload { reloadResult }
 }
 
 /// Dtabs in memory, as simple as can be.

@@ -3,6 +3,7 @@ import Net
 
 /// A caller's connection as its worker keeps it, whichever protocol it speaks.
 class CallerChannel: StreamChannel {
+  /// Where it was accepted; its limits hold to the end. Requests go to the server's `current`.
   final let server: ServerRuntime
   final let peer: SocketAddress?
   /// Place in the worker's list of connections.
@@ -42,7 +43,7 @@ class CallerChannel: StreamChannel {
     return true
   }
 
-  /// The worker drains: what is under way is served, nothing new is.
+  /// The worker or the server drains: what is under way is served, nothing new is.
   func drain() {}
 
   /// The drain's time is over.

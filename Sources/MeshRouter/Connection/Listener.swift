@@ -3,7 +3,8 @@ import Net
 
 /// Accepts callers for one server on one worker.
 final class Listener: Channel {
-  private let server: ServerRuntime
+  /// Whose callers are taken in: another one after a reload.
+  private var server: ServerRuntime
   private let worker: Worker
   private var retry = TimerID.none
 
@@ -16,6 +17,16 @@ final class Listener: Channel {
     self.worker = worker
     super.init(loop: worker.loop, descriptor: Descriptor(owning: descriptor))
     try register()
+  }
+
+  var socket: Int { server.socket }
+
+  /// Goes on for a server that has taken the place of the one before on the same socket.
+  func serves(_ next: ServerRuntime) {
+    if next.configuration.socketOptions.backlog != server.configuration.socketOptions.backlog {
+      Socket.setBacklog(descriptor, Int32(next.configuration.socketOptions.backlog))
+    }
+    server = next
   }
 
   override func ready(_ events: ReadyEvents) { accept() }

@@ -9,6 +9,15 @@ final class ServerRuntime {
   let router: RouterRuntime
   let configuration: Configuration.Server
   let address: SocketAddress
+  /// Number of the listening socket.
+  let socket: Int
+  /// What has taken its place in a reload: the connections go on, and their next requests are its.
+  @exclusivity(unchecked) private(set) var successor: ServerRuntime?
+  /// A reload has removed it: its connections end as their requests do.
+  @exclusivity(unchecked) var isClosing = false
+  /// Open connections that were accepted here, and requests in progress.
+  var connections = 0
+  @exclusivity(unchecked) var exchanges = 0
   let stats: ServerStats
   let connectionLimit: SharedLimit?
   let requestLimit: SharedLimit?
@@ -33,6 +42,7 @@ final class ServerRuntime {
     self.router = router
     configuration = plan.configuration
     address = plan.address
+    socket = plan.socket
     stats = plan.stats
     connectionLimit = plan.connectionLimit
     requestLimit = plan.requestLimit
@@ -57,6 +67,18 @@ final class ServerRuntime {
 }
 
 extension ServerRuntime {
+  /// Whom the next request of a connection that was accepted here is for.
+  @inline(__always)
+  var current: ServerRuntime { successor ?? self }
+
+  /// Callers go on with `next`; `nil`: their connections end.
+  func hand(to next: ServerRuntime?) {
+    if let next { successor = next } else { isClosing = true }
+  }
+
+  /// Connections end after the request in progress.
+  var isDraining: Bool { isClosing || router.worker.isDraining }
+
   /// Counts a caller's handshake that came to nothing, and has it logged.
   func handshakeFailed(_ failure: TLSFailure, _ text: String, peer: SocketAddress?) {
     stats.handshakeFailed()
@@ -149,6 +171,7 @@ final class ServerConnection: CallerChannel {
       input = .head
       if tls.application == .h2 { return becomeHTTP2(UnsafeRawBufferPointer(start: nil, count: 0)) }
       armLazily()
+      if server.isClosing { armDrain() }
       if tls.hasPending { receive() }
     }
   }
@@ -387,7 +410,7 @@ final class ServerConnection: CallerChannel {
   /// The value of HTTP2-Settings if the caller of this request wants to go on with HTTP/2 (RFC 7540 §3.2). One with a
   /// body is served as HTTP/1.1, which it may be: the body would have to be read first.
   private func http2UpgradeSettings(_ head: UnsafeRawBufferPointer) -> ByteRange? {
-    guard worker.requestHead.wantsUpgrade, tls == nil, worker.requestHead.framing == .none, !worker.isDraining,
+    guard worker.requestHead.wantsUpgrade, tls == nil, worker.requestHead.framing == .none, !server.isDraining,
       let wanted = worker.requestHead.upgradeRange, head[wanted].count == 3,
       zip(head[wanted], "h2c".utf8).allSatisfy({ Ascii.lowercased($0) == $1 }),
       let settings = worker.requestHead.value(of: .http2Settings),
@@ -453,7 +476,7 @@ final class ServerConnection: CallerChannel {
     server.stats.sent(bytes: scratch.count)
     write(scratch.readable)
     scratch.removeAll()
-    server.router.accessLog?.refused(self, status: status, reason: reason, worker: worker)
+    server.current.router.accessLog?.refused(self, status: status, reason: reason, worker: worker)
     linger()
   }
 
@@ -494,7 +517,7 @@ final class ServerConnection: CallerChannel {
     switch input {
     case .waiting where mayGoOn || (keepAlive && hasMoreAtHand):
       input = .head
-      if worker.isDraining { armDrain() }
+      if server.isDraining { armDrain() }
       if hasMoreAtHand { loop.deferToEndOfTurn(self) }
     case .closed:
       break
@@ -507,7 +530,7 @@ final class ServerConnection: CallerChannel {
   private var hasMoreAtHand: Bool { inbox != nil || mayHaveUnread }
 
   /// Whether the answer now being made must say `Connection: close`.
-  var mustClose: Bool { worker.isDraining || lifeTimeIsOver }
+  var mustClose: Bool { worker.isDraining || server.isClosing || lifeTimeIsOver }
 
   private var lifeTimeIsOver: Bool {
     guard let life = server.lifeTimeNanoseconds else { return false }
@@ -578,7 +601,7 @@ final class ServerConnection: CallerChannel {
     worker.connectionClosed(self)
   }
 
-  /// The worker drains: idle connections close, after a last look for a request that is already here.
+  /// The worker or the server drains: idle connections close, after a last look for a request that is already here.
   override func drain() {
     guard case .head = input, exchange == nil, headStartedAt == nil else { return }
     mayHaveUnread = true

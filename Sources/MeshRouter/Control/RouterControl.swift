@@ -39,13 +39,12 @@ final class RouterControl {
   nonisolated let index: Int
   nonisolated let configuration: Configuration.Router
   let interpreter: Interpreter
-  private let metrics: RouterMetrics
+  private let scopes: RouterScopes
   private let send: @ControlActor (Int, WorkerMessage) -> Void
   private let workerCount: Int
   private let ids: ClientIDs
   private var entries: [EntryKey: Entry] = [:]
   private var clients: [Path: ClientControl] = [:]
-  private var serviceUses: [String: Int] = [:]
   private var explanationsLeft = explanationsPerSecond
   private var explanationSecond: UInt64 = 0
 
@@ -57,13 +56,13 @@ final class RouterControl {
 
   /// `send` hands a message to one worker.
   init(
-    index: Int, configuration: Configuration.Router, interpreter: Interpreter, metrics: RouterMetrics, workerCount: Int,
+    index: Int, configuration: Configuration.Router, interpreter: Interpreter, scopes: RouterScopes, workerCount: Int,
     ids: ClientIDs, send: @escaping @ControlActor (Int, WorkerMessage) -> Void
   ) {
     self.index = index
     self.configuration = configuration
     self.interpreter = interpreter
-    self.metrics = metrics
+    self.scopes = scopes
     self.workerCount = workerCount
     self.ids = ids
     self.send = send
@@ -91,7 +90,7 @@ final class RouterControl {
     let entry = Entry(
       request: request, binding: binding, service: service, contextDtab: overrides.isEmpty ? "" : overrides.description)
     entries[key] = entry
-    serviceUses[service, default: 0] += 1
+    scopes.enter(service: service)
     entry.token = binding.observe { [weak self, weak entry] in
       if let self, let entry { self.answer(entry) }
     }
@@ -100,7 +99,8 @@ final class RouterControl {
 
   private func refuse(_ request: BindRequest, _ reason: Reason, _ text: String, _ service: String) {
     route(
-      request, .failed(reason, explanation: text), service: service, stats: metrics.service(Self.unroutedService),
+      request, .failed(reason, explanation: text), service: service,
+      stats: scopes.metrics.service(Self.unroutedService),
       contextDtab: "")
   }
 
@@ -111,9 +111,12 @@ final class RouterControl {
     entry.generation += 1
     for client in entry.clients { dereference(client) }
     entry.binding?.close()
-    let left = (serviceUses[entry.service] ?? 1) - 1
-    serviceUses[entry.service] = left == 0 ? nil : left
-    if left == 0 { metrics.dropService(entry.service) }
+    scopes.leave(service: entry.service)
+  }
+
+  /// All workers have ended the router.
+  func close() {
+    for key in Array(entries.keys) { release(worker: key.worker, entry: key.entry) }
   }
 
   // MARK: To the workers
@@ -158,7 +161,7 @@ final class RouterControl {
         residual: route.bound.map { $0.residual.isEmpty ? "" : $0.residual.description } ?? "")
     }
     self.route(
-      entry.request, .branches(branches), service: entry.service, stats: metrics.service(entry.service),
+      entry.request, .branches(branches), service: entry.service, stats: scopes.metrics.service(entry.service),
       contextDtab: entry.contextDtab)
     replaceClients(of: entry, with: used)
   }
@@ -166,7 +169,7 @@ final class RouterControl {
   /// Tells the worker that the name cannot be routed, with the way it was looked for where that can be afforded.
   private func fail(_ entry: Entry, _ reason: Reason, _ plain: String) {
     let wasRouted = !entry.clients.isEmpty
-    let stats = wasRouted ? metrics.service(entry.service) : metrics.service(Self.unroutedService)
+    let stats = scopes.metrics.service(wasRouted ? entry.service : Self.unroutedService)
     replaceClients(of: entry, with: [])
     guard mayExplain, let binding = entry.binding else {
       return route(
@@ -208,11 +211,12 @@ final class RouterControl {
   private func client(for bound: BoundName) -> ClientControl {
     if let client = clients[bound.id], client.source === bound.endpoints { return client }
     let client = ClientControl(
-      id: ids.next(), path: bound.id, source: bound.endpoints, stats: metrics.client(bound.id.description)
+      id: ids.next(), path: bound.id, source: bound.endpoints, stats: scopes.metrics.client(bound.id.description)
     ) { [weak self] client in
       self?.endpointsChanged(client)
     }
     clients[bound.id] = client
+    scopes.enter(client: client.name)
     return client
   }
 
@@ -232,10 +236,8 @@ final class RouterControl {
   private func dereference(_ client: ClientControl) {
     client.references -= 1
     guard client.references == 0 else { return }
-    if clients[client.path] === client {
-      clients[client.path] = nil
-      metrics.dropClient(client.name)
-    }
+    if clients[client.path] === client { clients[client.path] = nil }
+    scopes.leave(client: client.name)
   }
 
   /// Bound ids in use with what is known of their endpoints, sorted by name.

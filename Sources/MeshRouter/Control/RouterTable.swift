@@ -11,7 +11,10 @@ import Net
 @ControlActor
 final class RouterTable {
   private let interpreter: Interpreter
-  private let inline: Dtab
+  /// Of the configuration.
+  var inline: Dtab {
+    didSet { apply() }
+  }
   private let file: String?
   private let log: Logger
   private var fileDtab = Dtab.empty
@@ -63,6 +66,12 @@ final class RouterTable {
       fileProblem = "\(file): \(error)"
       log.error("the dtab file cannot be used; what was in force stays", metadata: ["problem": "\(file): \(error)"])
     }
+  }
+
+  /// Keeps nothing up to date any more; the interpreter goes on with what is in force.
+  func close() {
+    observation?.cancel()
+    watcher?.close()
   }
 
   private func apply() { interpreter.dtab = fileDtab + inline + (stored?.dtab ?? .empty) }

@@ -50,6 +50,7 @@ final class AccessLogWriter: Sendable {
   }
 
   deinit {
+    file.finish()
     pending.deinitialize(count: workerCount)
     pending.deallocate()
   }

@@ -124,7 +124,7 @@ final class Exchange: TimerOwner {
   @inline(__always)
   func begin(_ connection: ServerConnection, _ head: UnsafeRawBufferPointer) {
     server = connection
-    begin(connection.server, head)
+    begin(connection.server.current, head)
   }
 
   /// The same for a request that came over HTTP/2; `head` has the form of HTTP/1.
@@ -144,6 +144,7 @@ final class Exchange: TimerOwner {
 
   private func begin(_ settings: ServerRuntime, _ head: UnsafeRawBufferPointer) {
     self.settings = Unretained(settings)
+    settings.exchanges += 1
     isClearing = settings.clearContext
     let router = settings.router
     startedAt = now
@@ -829,6 +830,8 @@ final class Exchange: TimerOwner {
       settings { $0.requestLimit?.leave() }
       holdsRequestLimit = false
     }
+    settings { $0.exchanges -= 1 }
+    settings = nil
     entry { $0.inFlight -= 1 }
     entry = nil
     client = nil

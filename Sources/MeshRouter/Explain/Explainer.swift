@@ -180,7 +180,8 @@ extension RouterProcess {
     else { return nil }
     let router = routers[index]
     let explainer = Explainer(
-      router: router.configuration, interpreter: router.interpreter, inspections: await inspectClients(router: index))
+      router: router.configuration, interpreter: router.interpreter,
+      inspections: await inspectClients(router: router.index))
     return await explainer.explain(request)
   }
 

@@ -31,14 +31,10 @@ enum NamerAssembly {
   }
 
   static func registry(_ configuration: Configuration) throws -> NamerRegistry {
-    let resolver = resolver(configuration.dns)
-    let zooKeepers = ZooKeeperClients(resolver: resolver)
-    let mesos = try MesosAssembly(configuration.namers, resolver, zooKeepers)
-    return NamerRegistry(
-      namers: try configuration.namers.map { try namer($0, resolver, zooKeepers, mesos) }, resolver: resolver)
+    try NamerSet(configuration).registry
   }
 
-  private static func namer(
+  static func namer(
     _ configuration: Configuration.Namer, _ resolver: Resolver, _ zooKeepers: ZooKeeperClients,
     _ mesos: MesosAssembly
   ) throws -> any Namer {

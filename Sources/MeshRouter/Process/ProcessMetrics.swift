@@ -42,6 +42,15 @@ final class ProcessMetrics {
     }
   }
 
+  /// The configuration has come into force.
+  func configurationLoaded() {
+    metrics.control(.configReloadSuccessful).value = 1
+    metrics.control(.configReloadTime).value = Double(Clock.wallNanoseconds) / 1e9
+  }
+
+  /// The changed one cannot be used; the one before stays in force.
+  func reloadRefused() { metrics.control(.configReloadSuccessful).value = 0 }
+
   /// A namespace's dtab is in force in a new version.
   func dtabApplied(_ namespace: String, version: UInt64) {
     metrics.control(.dtabRevision, namespace).value = Double(version)

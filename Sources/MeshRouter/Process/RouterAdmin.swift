@@ -97,9 +97,11 @@ final class RouterAdmin: AdminSource {
 
   func shutdown() { router.shutdown() }
 
-  func reload() async throws(AdminRefusal) -> String {
-    throw AdminRefusal(
-      "This version applies a changed configuration only at a restart; dtabs change at once through /api/1/dtabs.")
+  func reload() async -> AdminReload {
+    switch await router.reload() {
+    case .success(let json): AdminReload(isApplied: true, json: json)
+    case .failure(let refusal): AdminReload(isApplied: false, json: refusal.json)
+    }
   }
 }
 

@@ -11,15 +11,26 @@ import Telemetry
 /// The whole router: workers, routers, namers, dtabs, admin server; started from a configuration, ended by `shutdown`.
 @ControlActor
 public final class RouterProcess {
-  public nonisolated let configuration: Configuration
+  /// In force: after a reload the file's, but for what needs a restart.
+  public private(set) var configuration: Configuration
+  let source: ConfigurationSource?
   nonisolated let startedAt = Clock.now
   nonisolated let hostName = Host.name
   nonisolated let workerCount: Int
   let metrics: MetricsRegistry
-  let namers: NamerRegistry
+  private let namerSet: NamerSet
+  var namers: NamerRegistry { namerSet.registry }
   let store: any DtabStore
-  private(set) var routers: [RouterControl] = []
-  private var tables: [RouterTable] = []
+  /// In the order of the configuration.
+  private var parts: [RouterPart] = []
+  /// By number, with those that a reload has put out of force and that still serve their last requests.
+  private var controls: [Int: RouterControl] = [:]
+  private var workersDone: [Int: Int] = [:]
+  private var lastIndex = -1
+  private let ids = ClientIDs()
+  private var scopes: [String: RouterScopes] = [:]
+  private let sockets: ServerSockets
+  private var reloading: Task<Result<String, ReloadRefusal>, Never>?
   private var mailboxes: [Mailbox<WorkerMessage>] = []
   private let control: Mailbox<ControlMessage>
   private var drained: Set<Int> = []
@@ -30,8 +41,7 @@ public final class RouterProcess {
   private nonisolated let ended = Promise<Void>()
   let log = Logger(label: "router")
   /// Addresses in force, in the order of the configuration: where a port was 0, the kernel's choice.
-  public private(set) var serverAddresses: [[SocketAddress]] = []
-  let accessLogs: [AccessLogWriter]
+  public var serverAddresses: [[SocketAddress]] { parts.map { $0.servers.map(\.address) } }
   private var admin: RouterAdmin?
   private var adminServer: AdminServer?
   private let processMetrics: ProcessMetrics
@@ -41,14 +51,18 @@ public final class RouterProcess {
 
   /// Binds all sockets and starts all threads, the admin server's too. Throws `SystemError` naming the address if one cannot be bound, and then
   /// leaves nothing behind.
-  public static func start(_ configuration: Configuration) async throws -> RouterProcess {
+  ///
+  /// - Parameter source: read again by `reload`; `nil`: there is nothing to read.
+  public static func start(
+    _ configuration: Configuration, source: ConfigurationSource? = nil
+  ) async throws -> RouterProcess {
     let store: any DtabStore =
       switch configuration.dtabStore {
       case .memory: InMemoryDtabStore()
       case .directory(let directory): try await DirectoryDtabStore.open(directory: directory.path)
       }
     ProcessLog.shared.install(configuration.logging)
-    let router = try RouterProcess(configuration, store: store)
+    let router = try RouterProcess(configuration, source: source, store: store)
     do {
       try router.startAdmin()
     } catch {
@@ -69,43 +83,44 @@ public final class RouterProcess {
     adminServer = try AdminServer(
       on: address, unixSocket: settings.socketPath, tls: tls.admin?.context, options: AdminOptions(settings),
       source: admin)
-    tls.onServer = { [weak self] router, server, context in
-      self?.tellWorkers(.serverTLS(router: router, server: server, context))
-    }
-    tls.onClient = { [weak self] router, terms, context in
-      self?.tellWorkers(.clientTLS(router: router, terms: terms, context))
+    tls.onServer = { [weak self] key, context in self?.secure(key, context) }
+    tls.onClient = { [weak self] label, terms, context in
+      guard let part = self?.parts.first(where: { $0.configuration.label == label }) else { return }
+      self?.tellWorkers(.clientTLS(router: part.index, terms: terms, context))
     }
     tls.onAdmin = { [weak self] in self?.adminServer?.secure($0) }
   }
 
-  private init(_ configuration: Configuration, store: any DtabStore) throws {
+  private func secure(_ key: ServerKey, _ context: TLSServerContext) {
+    for part in parts {
+      guard let server = part.servers.first(where: { $0.key == key }) else { continue }
+      tellWorkers(.serverTLS(router: part.index, socket: server.socket, context))
+    }
+  }
+
+  private init(_ configuration: Configuration, source: ConfigurationSource?, store: any DtabStore) throws {
     self.configuration = configuration
+    self.source = source
     self.store = store
     workerCount = configuration.workers ?? Host.processors
     let workerCount = workerCount
     metrics = MetricsRegistry(workers: workerCount, seriesMax: configuration.metrics.maxSeries)
-    namers = try NamerAssembly.registry(configuration)
-    processMetrics = ProcessMetrics(metrics, namers: namers)
+    namerSet = try NamerSet(configuration)
+    processMetrics = ProcessMetrics(metrics, namers: namerSet.registry)
     tls = try TLSContexts(configuration, metrics: metrics)
+    sockets = ServerSockets(workers: workerCount)
     control = try Mailbox()
-    let logs = try configuration.routers.map { router in
-      try router.httpAccessLog.map {
-        try AccessLogWriter(path: $0, format: router.accessLogFormat, workers: workerCount)
-      }
-    }
-    accessLogs = logs.compactMap { $0 }
-    let servers = try BoundServer.bindAll(configuration, workers: workerCount)
-    serverAddresses = servers.map { $0.map(\.address) }
-    try makeRouters()
     for _ in 0..<workerCount { mailboxes.append(try Mailbox()) }
+    let plans = install(try prepare(configuration), configuration)
     try control.attach(to: ControlThread.shared.loop) { [weak self] message in
       ControlActor.assumeIsolated { self?.handle(message) }
     }
     var seeds = SystemRandomNumberGenerator()
-    for worker in 0..<workerCount {
-      let plan = plan(worker: worker, servers: servers, logs: logs)
+    for (worker, routers) in plans.enumerated() {
+      let plan = WorkerPlan(index: worker, hostName: hostName, routers: routers, stats: metrics.workerStats[worker])
       Worker.start(plan: plan, mailbox: mailboxes[worker], control: control, seed: seeds.next())
     }
+    processMetrics.configurationLoaded()
     housekeeping = Task { @ControlActor [weak self] in
       while !Task.isCancelled {
         try? await ControlActor.sleep(milliseconds: 2_000)
@@ -115,46 +130,140 @@ public final class RouterProcess {
     }
   }
 
-  private func makeRouters() throws {
-    let ids = ClientIDs()
-    for (index, router) in configuration.routers.enumerated() {
-      let interpreter = Interpreter(
-        namers: namers, dtab: try Dtab(parsing: router.dtab),
-        transformers: try router.interpreter.transformers.map(NamerAssembly.transformer))
-      tables.append(
-        try RouterTable(router, interpreter: interpreter, store: store) { [processMetrics] version in
-          processMetrics.dtabApplied(version.namespace, version: version.version)
-        })
-      routers.append(
-        RouterControl(
-          index: index, configuration: router, interpreter: interpreter, metrics: metrics.router(router.label),
-          workerCount: workerCount, ids: ids
-        ) { [unowned self] worker, message in
-          mailboxes[worker].send(message)
-        })
+  // MARK: Routers
+
+  /// Everything a configuration needs that may fail, made and not in force yet.
+  private struct Prepared {
+    var routers: [RouterPart]
+    var servers: [[BoundServer]]
+    var tls: TLSContexts.Prepared
+    var namers: [NamerSet.Member]
+  }
+
+  /// Throws what is wrong, and then leaves everything as it is.
+  private func prepare(_ wanted: Configuration) throws -> Prepared {
+    let namers = parts.isEmpty ? nil : try namerSet.prepare(wanted.namers)
+    let tls = try self.tls.prepare(wanted)
+    do {
+      let servers = try sockets.prepare(wanted)
+      do {
+        let routers = try zip(wanted.routers, servers).map { try part($0, $1) }
+        return Prepared(routers: routers, servers: servers, tls: tls, namers: namers ?? [])
+      } catch {
+        sockets.discard(servers)
+        let known = parts.map(\.configuration.label)
+        for label in scopes.keys where !known.contains(label) {
+          scopes[label] = nil
+          metrics.dropRouter(label)
+        }
+        throw error
+      }
+    } catch {
+      self.tls.discard(tls)
+      throw error
     }
   }
 
-  private func plan(worker: Int, servers: [[BoundServer]], logs: [AccessLogWriter?]) -> WorkerPlan {
-    WorkerPlan(
-      index: worker, hostName: hostName,
-      routers: configuration.routers.enumerated().map { index, router in
-        let scope = metrics.router(router.label)
-        return RouterPlan(
-          index: index, workerCount: workerCount, configuration: router, stats: scope.stats[worker],
-          servers: zip(router.servers, servers[index]).enumerated().map { position, server in
-            let (server, bound) = server
-            return ServerPlan(
-              configuration: server, address: bound.address, listener: bound.descriptors[worker],
-              stats: scope.server("\(bound.address.ip)/\(bound.address.port)")[worker],
-              tls: tls.servers[index][position]?.context,
-              connectionLimit: bound.connectionLimit, requestLimit: bound.requestLimit)
-          },
-          clientTLS: tls.clients[index].map { RouterPlan.ClientTLS(terms: $0.terms, context: $0.watcher.context) },
-          accessLog: logs[index])
-      },
-      stats: metrics.workerStats[worker])
+  private func part(_ router: Configuration.Router, _ servers: [BoundServer]) throws -> RouterPart {
+    let old = parts.first { $0.configuration.label == router.label }
+    let log: AccessLogWriter?
+    if let old, old.configuration.httpAccessLog == router.httpAccessLog,
+      old.configuration.accessLogFormat == router.accessLogFormat
+    {
+      log = old.accessLog
+    } else {
+      log = try router.httpAccessLog.map {
+        try AccessLogWriter(path: $0, format: router.accessLogFormat, workers: workerCount)
+      }
+    }
+    if let old, old.keepsRuntime(router) {
+      return RouterPart(
+        configuration: router, control: old.control, table: old.table, servers: servers, accessLog: log,
+        predecessor: old.predecessor)
+    }
+    let interpreter: Interpreter
+    let table: RouterTable
+    if let old, old.configuration.interpreter == router.interpreter, old.configuration.namespace == router.namespace {
+      (interpreter, table) = (old.control.interpreter, old.table)
+    } else {
+      interpreter = Interpreter(
+        namers: namers, dtab: try Dtab(parsing: router.dtab),
+        transformers: try router.interpreter.transformers.map(NamerAssembly.transformer))
+      table = try RouterTable(router, interpreter: interpreter, store: store) { [processMetrics] version in
+        processMetrics.dtabApplied(version.namespace, version: version.version)
+      }
+    }
+    lastIndex += 1
+    let scopes = scopes[router.label] ?? RouterScopes(metrics.router(router.label))
+    self.scopes[router.label] = scopes
+    let control = RouterControl(
+      index: lastIndex, configuration: router, interpreter: interpreter, scopes: scopes, workerCount: workerCount,
+      ids: ids
+    ) { [unowned self] worker, message in
+      mailboxes[worker].send(message)
+    }
+    return RouterPart(
+      configuration: router, control: control, table: table, servers: servers, accessLog: log, predecessor: old?.index)
   }
+
+  /// Puts in force what was prepared; what remains to be done is for the workers, whose plans it returns.
+  private func install(_ prepared: Prepared, _ wanted: Configuration) -> [[RouterPlan]] {
+    let old = parts
+    parts = prepared.routers
+    for part in old where !parts.contains(where: { $0.control.interpreter === part.control.interpreter }) {
+      part.control.interpreter.keepNamers()
+    }
+    if !old.isEmpty { namerSet.commit(prepared.namers) }
+    tls.commit(prepared.tls)
+    for part in parts {
+      controls[part.index] = part.control
+      if let dtab = try? Dtab(parsing: part.configuration.dtab), part.table.inline != dtab { part.table.inline = dtab }
+    }
+    for part in old where !parts.contains(where: { $0.table === part.table }) { part.table.close() }
+    let plans = (0..<workerCount).map { worker in parts.map { plan($0, worker: worker, prepared.tls) } }
+    sockets.commit(prepared.servers, wanted)
+    for index in parts.indices {
+      for place in parts[index].servers.indices { parts[index].servers[place].descriptors = [] }
+    }
+    dropScopes(of: old)
+    return plans
+  }
+
+  /// Ends the statistics of routers and servers that are no more.
+  private func dropScopes(of old: [RouterPart]) {
+    for part in old {
+      let label = part.configuration.label
+      guard let new = parts.first(where: { $0.configuration.label == label }) else {
+        scopes[label] = nil
+        metrics.dropRouter(label)
+        continue
+      }
+      let names = new.servers.map { Self.scope($0.address) }
+      for server in part.servers where !names.contains(Self.scope(server.address)) {
+        metrics.router(label).dropServer(Self.scope(server.address))
+      }
+    }
+  }
+
+  private static func scope(_ address: SocketAddress) -> String { "\(address.ip)/\(address.port)" }
+
+  private func plan(_ part: RouterPart, worker: Int, _ tls: TLSContexts.Prepared) -> RouterPlan {
+    let scope = metrics.router(part.configuration.label)
+    return RouterPlan(
+      index: part.index, predecessor: part.predecessor, workerCount: workerCount, configuration: part.configuration,
+      stats: scope.stats[worker],
+      servers: zip(part.configuration.servers, part.servers).map { server, bound in
+        ServerPlan(
+          configuration: server, address: bound.address, socket: bound.socket,
+          listener: bound.descriptors.isEmpty ? nil : bound.descriptors[worker],
+          stats: scope.server(Self.scope(bound.address))[worker], tls: tls.server(bound.key),
+          connectionLimit: bound.connectionLimit, requestLimit: bound.requestLimit)
+      },
+      clientTLS: tls.clients(part.configuration.label), accessLog: part.accessLog)
+  }
+
+  /// Their control sides, in the order of the configuration.
+  var routers: [RouterControl] { parts.map(\.control) }
 
   private func tellWorkers(_ message: WorkerMessage) {
     for mailbox in mailboxes { mailbox.send(message) }
@@ -162,8 +271,12 @@ public final class RouterProcess {
 
   private func handle(_ message: ControlMessage) {
     switch message {
-    case .bind(let request): routers[request.router].bind(request)
-    case .release(let worker, let router, let entry): routers[router].release(worker: worker, entry: entry)
+    case .bind(let request): controls[request.router]?.bind(request)
+    case .release(let worker, let router, let entry): controls[router]?.release(worker: worker, entry: entry)
+    case .routerEnded(_, let router): routerEnded(router)
+    case .listenFailed(let address, let problem):
+      log.error(
+        "a server does not accept on one of the workers", metadata: ["at": "\(address)", "problem": "\(problem)"])
     case .drained(let worker): drained.insert(worker)
     case .ejected(let worker, let router, let client, let address, let until):
       for other in mailboxes.indices where other != worker {
@@ -175,13 +288,85 @@ public final class RouterProcess {
       log.warning(
         "an HTTP/2 caller overdid it",
         metadata: [
-          "router": "\(configuration.routers[router].label)", "peer": "\(peer?.description ?? "-")",
+          "router": "\(controls[router]?.configuration.label ?? "-")", "peer": "\(peer?.description ?? "-")",
           "abuse": "\(abuse.rawValue)", "end": "\(explanation)",
         ])
     case .stopped(let worker):
       stopped.insert(worker)
       if stopped.count == workerCount { ended.fulfil(()) }
     }
+  }
+
+  private func routerEnded(_ index: Int) {
+    workersDone[index, default: 0] += 1
+    guard workersDone[index] == workerCount else { return }
+    workersDone[index] = nil
+    controls.removeValue(forKey: index)?.close()
+  }
+
+  // MARK: Reload
+
+  /// Reads the configuration again and applies what has changed, or nothing if anything is wrong with it. Ends when
+  /// every worker has it. The result is JSON for whoever asked; the log says the same.
+  func reload() async -> Result<String, ReloadRefusal> {
+    let before = reloading
+    let task = Task { @ControlActor in
+      _ = await before?.value
+      return await reloadOnce()
+    }
+    reloading = task
+    return await task.value
+  }
+
+  /// The same for a signal, whose sender reads the log.
+  public func reloadLater() { Task { @ControlActor in _ = await reload() } }
+
+  private func reloadOnce() async -> Result<String, ReloadRefusal> {
+    do throws(ReloadRefusal) {
+      let (file, wanted, warnings) = try readAgain()
+      let report: ReloadReport
+      do {
+        let certificates = tls.reload()
+        let prepared = try prepare(wanted)
+        report = ReloadReport(from: configuration, to: wanted, workers: workerCount, certificates: certificates)
+        configuration = wanted.applied(over: configuration)
+        let plans = install(prepared, wanted)
+        for (mailbox, plan) in zip(mailboxes, plans) { mailbox.send(.reload(plan)) }
+      } catch {
+        throw ReloadRefusal(file: file, problem: "nothing was changed: \(error)")
+      }
+      ProcessLog.shared.install(configuration.logging)
+      await barrier()
+      processMetrics.configurationLoaded()
+      log.notice("the configuration was read again", metadata: ["file": "\(file)", "result": "\(report.sentence)"])
+      return .success(report.json(file: file, warnings: warnings))
+    } catch {
+      processMetrics.reloadRefused()
+      for line in error.lines { log.error("reload: \(line)") }
+      return .failure(error)
+    }
+  }
+
+  private func readAgain() throws(ReloadRefusal) -> (
+    file: String, configuration: Configuration, warnings: [Diagnostic]
+  ) {
+    guard let source else {
+      throw ReloadRefusal(
+        file: "", problem: "nothing was changed: the configuration did not come from a file that can be read again")
+    }
+    if isDraining {
+      throw ReloadRefusal(file: source.name, problem: "nothing was changed: the router is shutting down")
+    }
+    let loaded: (configuration: Configuration?, diagnostics: [Diagnostic])
+    do { loaded = try source.load() } catch {
+      throw ReloadRefusal(file: source.name, problem: "nothing was changed: \(error)")
+    }
+    guard let wanted = loaded.configuration else {
+      throw ReloadRefusal(
+        file: source.name, problem: "nothing was changed: \(source.name) has \(loaded.diagnostics.summary)",
+        diagnostics: loaded.diagnostics)
+    }
+    return (source.name, wanted, loaded.diagnostics)
   }
 
   // MARK: End
@@ -211,7 +396,7 @@ public final class RouterProcess {
   /// What an operator should mend, a sentence each.
   var problems: [String] {
     store.problems.map { $0.namespace.isEmpty ? $0.message : "dtab \($0.namespace): \($0.message)" }
-      + tables.compactMap(\.fileProblem) + tls.problems
+      + parts.compactMap(\.table.fileProblem) + tls.problems
       + namers.inUse.compactMap { namer in namer.lastError.map { "namer \(namer.prefix): \($0)" } }
   }
 
@@ -236,6 +421,6 @@ public final class RouterProcess {
 
   /// Opens the access logs anew, after their files were moved away.
   public func reopenLogs() {
-    for log in accessLogs { log.reopen() }
+    for part in parts { part.accessLog?.reopen() }
   }
 }

@@ -2,30 +2,85 @@ import Config
 import MeshBase
 import Net
 
+/// What a server is known by from one configuration to the next: its address. Where the kernel chooses the port, its
+/// place among such servers of its router.
+struct ServerKey: Hashable, Sendable {
+  private let ip: String
+  private let port: Int
+  private let router: String
+  private let place: Int
+
+  /// In the order of the configuration.
+  static func all(in configuration: Configuration) -> [[ServerKey]] {
+    configuration.routers.map { router in
+      router.servers.enumerated().map { index, server in
+        let isFixed = server.port != 0
+        return ServerKey(
+          ip: server.ip, port: server.port, router: isFixed ? "" : router.label,
+          place: isFixed ? 0 : router.servers[..<index].count { $0.ip == server.ip && $0.port == 0 })
+      }
+    }
+  }
+}
+
 /// The listening sockets of one server: one per worker, all with SO_REUSEPORT, so that the kernel spreads callers.
 struct BoundServer {
+  var key: ServerKey
+  /// Number of the socket, unique in the process.
+  var socket: Int
   var address: SocketAddress
-  /// By worker; whoever starts the worker hands it its own.
+  /// By worker; whoever starts the worker hands it its own. Empty once that is done.
   var descriptors: [Int32]
   var connectionLimit: SharedLimit?
   var requestLimit: SharedLimit?
+}
 
-  /// Binds the sockets of all servers, or none: what was opened is closed again when one fails.
-  static func bindAll(_ configuration: Configuration, workers: Int) throws -> [[BoundServer]] {
+/// Binds servers, and knows which are bound.
+@ControlActor
+final class ServerSockets {
+  private let workers: Int
+  private var bound: [ServerKey: BoundServer] = [:]
+  private var lastSocket = 0
+
+  init(workers: Int) { self.workers = workers }
+
+  /// Binds the sockets of all servers that have none yet, or none: what was opened is closed again when one fails.
+  /// Nothing else is changed before `commit`.
+  func prepare(_ configuration: Configuration) throws -> [[BoundServer]] {
     var opened: [Int32] = []
     do {
-      return try configuration.routers.map { router in
-        try router.servers.map { server in try bind(server, workers: workers, opened: &opened) }
+      return try zip(configuration.routers, ServerKey.all(in: configuration)).map { router, keys in
+        try zip(router.servers, keys).map { server, key in
+          var result = try bound[key] ?? bind(server, key, opened: &opened)
+          result.connectionLimit = server.maxConnections.map { result.connectionLimit ?? SharedLimit(max: $0) }
+          result.requestLimit = server.maxConcurrentRequests.map { result.requestLimit ?? SharedLimit(max: $0) }
+          return result
+        }
       }
     } catch {
-      for raw in opened { _ = Descriptor(owning: raw) }
+      Self.close(opened)
       throw error
     }
   }
 
-  private static func bind(
-    _ server: Configuration.Server, workers: Int, opened: inout [Int32]
-  ) throws -> BoundServer {
+  /// The prepared ones are not wanted after all.
+  func discard(_ prepared: [[BoundServer]]) { Self.close(prepared.joined().flatMap(\.descriptors)) }
+
+  func commit(_ prepared: [[BoundServer]], _ configuration: Configuration) {
+    bound = [:]
+    for (servers, router) in zip(prepared, configuration.routers) {
+      for (var server, settings) in zip(servers, router.servers) {
+        if let max = settings.maxConnections { server.connectionLimit?.max = max }
+        if let max = settings.maxConcurrentRequests { server.requestLimit?.max = max }
+        server.descriptors = []
+        bound[server.key] = server
+      }
+    }
+  }
+
+  private static func close(_ descriptors: [Int32]) { for raw in descriptors { _ = Descriptor(owning: raw) } }
+
+  private func bind(_ server: Configuration.Server, _ key: ServerKey, opened: inout [Int32]) throws -> BoundServer {
     guard var address = SocketAddress(ip: server.ip, port: UInt16(server.port)) else {
       throw SystemError.notAnAddress("\(server.ip):\(server.port)")
     }
@@ -39,8 +94,7 @@ struct BoundServer {
       opened.append(raw)
       descriptors.append(raw)
     }
-    return BoundServer(
-      address: address, descriptors: descriptors, connectionLimit: server.maxConnections.map { SharedLimit(max: $0) },
-      requestLimit: server.maxConcurrentRequests.map { SharedLimit(max: $0) })
+    lastSocket += 1
+    return BoundServer(key: key, socket: lastSocket, address: address, descriptors: descriptors)
   }
 }

@@ -11,26 +11,35 @@ public final class TLSContexts {
 
   /// `nil`: clear text.
   private(set) var admin: ServerWatcher?
-  /// By router and server, in the order of the configuration; `nil`: clear text.
-  private(set) var servers: [[ServerWatcher?]] = []
-  /// By router, one for each different set of terms; empty: clear text.
-  private(set) var clients: [[ClientTerms]] = []
-  /// Told of each context that comes into use after the start.
-  var onAdmin: @ControlActor (TLSServerContext) -> Void = { _ in }
-  var onServer: @ControlActor (_ router: Int, _ server: Int, TLSServerContext) -> Void = { _, _, _ in }
-  var onClient: @ControlActor (_ router: Int, _ terms: Int, TLSClientContext) -> Void = { _, _, _ in }
-
   /// On what terms some endpoints of a router are spoken to, and the context for that.
   struct ClientTerms {
     var terms: Configuration.TLSTerms
     var watcher: ClientWatcher
   }
 
+  private var inForce = Prepared()
+  /// Told of each context that comes into use after the start.
+  var onAdmin: @ControlActor (TLSServerContext) -> Void = { _ in }
+  var onServer: @ControlActor (ServerKey, TLSServerContext) -> Void = { _, _ in }
+  var onClient: @ControlActor (_ router: String, _ terms: Int, TLSClientContext) -> Void = { _, _, _ in }
   private let metrics: MetricsRegistry
   private var shown: [(file: String, subject: String)] = []
   private let log = Logger(label: "tls")
 
-  /// Reads all files; throws `TLSLoadError`.
+  /// What servers and clients speak TLS with; those that are not here speak in clear text.
+  @ControlActor
+  struct Prepared {
+    fileprivate var servers: [ServerKey: (options: TLSServerContext.Options, watcher: ServerWatcher)] = [:]
+    /// By the router's label, one for each different set of terms.
+    fileprivate var clients: [String: [ClientTerms]] = [:]
+
+    func server(_ key: ServerKey) -> TLSServerContext? { servers[key]?.watcher.context }
+    func clients(_ router: String) -> [RouterPlan.ClientTLS] {
+      clients[router, default: []].map { RouterPlan.ClientTLS(terms: $0.terms, context: $0.watcher.context) }
+    }
+  }
+
+  /// Reads the files of the admin server; throws `TLSLoadError`.
   init(_ configuration: Configuration, metrics: MetricsRegistry) throws {
     self.metrics = metrics
     admin = try configuration.admin.tls.flatMap { tls in
@@ -39,26 +48,80 @@ public final class TLSContexts {
       options.applications = [.http11]
       return try server(options) { [weak self] in self?.onAdmin($0) }
     }
-    for (index, router) in configuration.routers.enumerated() {
-      servers.append(
-        try router.servers.enumerated().map { position, settings in
-          guard let tls = settings.tls, tls.enabled else { return nil }
-          return try server(TLSAssembly.options(tls)) { [weak self] in self?.onServer(index, position, $0) }
-        })
-      clients.append([])
-      for (_, tls) in router.client.tlsBlocks where tls.enabled {
-        if clients[index].contains(where: { $0.terms == tls.terms }) { continue }
-        let position = clients[index].count
-        let watcher = try ClientWatcher(
-          client: TLSAssembly.options(tls.terms),
-          onChange: { [weak self] context in
-            self?.onClient(index, position, context)
-            self?.changed()
-          }, onProblem: { [weak self] in self?.kept($0) })
-        clients[index].append(ClientTerms(terms: tls.terms, watcher: watcher))
+  }
+
+  /// Reads the files of whatever is not in force already as it is wanted; throws `TLSLoadError`.
+  func prepare(_ configuration: Configuration) throws -> Prepared {
+    var prepared = Prepared()
+    do {
+      for (router, keys) in zip(configuration.routers, ServerKey.all(in: configuration)) {
+        for (settings, key) in zip(router.servers, keys) {
+          guard let tls = settings.tls, tls.enabled else { continue }
+          let options = TLSAssembly.options(tls)
+          if let known = inForce.servers[key], known.options == options {
+            prepared.servers[key] = known
+          } else {
+            let watcher = try server(options) { [weak self] in self?.onServer(key, $0) }
+            prepared.servers[key] = (options, watcher)
+          }
+        }
+        for (_, tls) in router.client.tlsBlocks where tls.enabled {
+          if prepared.clients[router.label, default: []].contains(where: { $0.terms == tls.terms }) { continue }
+          let known = inForce.clients[router.label]?.first { $0.terms == tls.terms }
+          let terms = try known ?? ClientTerms(terms: tls.terms, watcher: client(tls.terms, of: router.label))
+          prepared.clients[router.label, default: []].append(terms)
+        }
       }
+    } catch {
+      discard(prepared)
+      throw error
     }
+    return prepared
+  }
+
+  /// Closes what is there and not in force.
+  func discard(_ prepared: Prepared) { close(prepared, except: inForce) }
+
+  func commit(_ prepared: Prepared) {
+    let old = inForce
+    inForce = prepared
+    close(old, except: prepared)
     show()
+  }
+
+  private func close(_ set: Prepared, except kept: Prepared) {
+    for (key, value) in set.servers where kept.servers[key]?.watcher !== value.watcher { value.watcher.close() }
+    let watchers = kept.clients.values.joined().map(\.watcher)
+    for terms in set.clients.values.joined() where !watchers.contains(where: { $0 === terms.watcher }) {
+      terms.watcher.close()
+    }
+  }
+
+  /// Reads all files again now. Returns those whose watchers have new contexts.
+  func reload() -> [String] {
+    func renewed(_ watcher: ServerWatcher) -> [String] {
+      let before = watcher.reloads
+      watcher.reload()
+      return watcher.reloads == before ? [] : watcher.context.certificates.map(\.file)
+    }
+    func renewed(_ watcher: ClientWatcher) -> [String] {
+      let before = watcher.reloads
+      watcher.reload()
+      return watcher.reloads == before ? [] : watcher.context.certificates.map(\.file)
+    }
+    return serverWatchers.flatMap { renewed($0) } + clientWatchers.flatMap { renewed($0) }
+  }
+
+  private func client(_ terms: Configuration.TLSTerms, of router: String) throws -> ClientWatcher {
+    try ClientWatcher(
+      client: TLSAssembly.options(terms),
+      onChange: { [weak self] context in
+        guard let self else { return }
+        if let place = inForce.clients[router]?.firstIndex(where: { $0.terms == terms }) {
+          onClient(router, place, context)
+        }
+        changed()
+      }, onProblem: { [weak self] in self?.kept($0) })
   }
 
   private func server(
@@ -72,8 +135,8 @@ public final class TLSContexts {
       }, onProblem: { [weak self] in self?.kept($0) })
   }
 
-  private var serverWatchers: [ServerWatcher] { (admin.map { [$0] } ?? []) + servers.joined().compactMap { $0 } }
-  private var clientWatchers: [ClientWatcher] { clients.joined().map(\.watcher) }
+  private var serverWatchers: [ServerWatcher] { (admin.map { [$0] } ?? []) + inForce.servers.values.map(\.watcher) }
+  private var clientWatchers: [ClientWatcher] { inForce.clients.values.joined().map(\.watcher) }
 
   /// Why files as they are now are not in use, a sentence each.
   var problems: [String] {

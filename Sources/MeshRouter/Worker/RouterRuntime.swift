@@ -104,6 +104,27 @@ final class RouterRuntime {
     worker.tellControl(.release(worker: worker.index, router: index, entry: entry.id))
   }
 
+  // MARK: Reload
+
+  /// Asks for the names that the router it takes over from has in use, so that no request has to wait for them and what
+  /// is counted by name goes on.
+  func learnNames(of predecessor: RouterRuntime) {
+    for entry in predecessor.entries.values.sorted(by: { $0.id < $1.id }) where cache.count < cache.capacity {
+      entry.key.withUnsafeBytes { key in
+        let hash = byteHash(key, seed: hashSeed)
+        if cache.find(key, hash: hash) == nil { _ = makeEntry(key, hash: hash) }
+      }
+    }
+  }
+
+  /// It was replaced or removed: names that no request uses any more go, and the connections to their endpoints with
+  /// them. Returns whether any is left.
+  func windDown() -> Bool {
+    for entry in cache.idle(since: MonotonicInstant(nanoseconds: .max)) { drop(entry) }
+    for client in clients.values { client.sweep(now: worker.loop.now) }
+    return cache.count > 0
+  }
+
   /// Takes over a new tree, and sends those who waited for it on their way.
   func update(entry id: UInt64, _ snapshot: RouteSnapshot) {
     guard let entry = entries[id] else { return }

@@ -30,6 +30,10 @@ final class Worker {
   private var abuseToldAt: MonotonicInstant?
   private(set) var isDraining = false
   private(set) var routers: [RouterRuntime] = []
+  /// Replaced or removed by a reload, with requests in progress.
+  private var retiredRouters: [RouterRuntime] = []
+  /// Likewise, or with connections that were accepted there.
+  private var retiredServers: [ServerRuntime] = []
   private var listeners: [Listener] = []
   private var connections: ContiguousArray<Unmanaged<CallerChannel>> = []
   private var freeBuffers: [ByteBuffer] = []
@@ -61,16 +65,7 @@ final class Worker {
     self.control = control
     serverBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 64)
     clientBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 64)
-    for routerPlan in plan.routers {
-      let router = RouterRuntime(plan: routerPlan, worker: self)
-      routers.append(router)
-      if let log = routerPlan.accessLog { accessLogs.append(log) }
-      for server in routerPlan.servers {
-        let runtime = ServerRuntime(plan: server, router: router)
-        router.servers.append(runtime)
-        listeners.append(try Listener(server: runtime, worker: self, descriptor: server.listener))
-      }
-    }
+    if let error = apply(plan.routers).first?.error { throw error }
     housekeeper.worker = self
     housekeeper.arm()
   }
@@ -100,27 +95,124 @@ final class Worker {
 
   private func handle(_ message: WorkerMessage) {
     switch message {
-    case .route(let router, let entry, let snapshot): routers[router].update(entry: entry, snapshot)
-    case .endpoints(let router, let client, let endpoints): routers[router].updateEndpoints(client: client, endpoints)
-    case .ejected(let router, let client, let address, let until):
-      routers[router].ejected(client: client, address, until: until)
-    case .serverTLS(let router, let server, let context): routers[router].servers[server].tls = context
-    case .clientTLS(let router, let terms, let context): routers[router].clientTLS[terms].context = context
+    case .route(let index, let entry, let snapshot): router(index)?.update(entry: entry, snapshot)
+    case .endpoints(let index, let client, let endpoints): router(index)?.updateEndpoints(client: client, endpoints)
+    case .ejected(let index, let client, let address, let until):
+      router(index)?.ejected(client: client, address, until: until)
+    case .reload(let plans):
+      for (address, error) in apply(plans) { tellControl(.listenFailed(address, "\(error)")) }
+    case .serverTLS(let index, let socket, let context):
+      router(index)?.servers.first { $0.socket == socket }?.tls = context
+    case .clientTLS(let index, let terms, let context):
+      if let router = router(index), terms < router.clientTLS.count { router.clientTLS[terms].context = context }
     case .drain: drain()
     case .stop: stop()
-    case .inspectClients(let router, let reply): reply(routers[router].inspectClients())
+    case .inspectClients(let index, let reply): reply(router(index)?.inspectClients() ?? [])
     case .barrier(let reply): reply()
     }
+  }
+
+  // MARK: Reload
+
+  /// By its number; `nil` if it has ended, which a message on its way may not know.
+  private func router(_ index: Int) -> RouterRuntime? {
+    routers.first { $0.index == index } ?? retiredRouters.first { $0.index == index }
+  }
+
+  /// Makes the routers and servers what they are planned to be. What is there already, and planned as it is, stays.
+  /// Returns the sockets that the loop does not take.
+  private func apply(_ plans: [RouterPlan]) -> [(address: SocketAddress, error: SystemError)] {
+    var failures: [(address: SocketAddress, error: SystemError)] = []
+    let old = routers
+    var closing: [ServerRuntime] = []
+    routers = []
+    for plan in plans {
+      let kept = old.first { $0.index == plan.index }
+      let router = kept ?? RouterRuntime(plan: plan, worker: self)
+      let predecessor = kept ?? old.first { $0.index == plan.predecessor }
+      if kept == nil, let predecessor { router.learnNames(of: predecessor) }
+      closing += serve(plan, router, insteadOf: predecessor?.servers ?? [], &failures)
+      routers.append(router)
+    }
+    let gone = old.filter { router in !routers.contains { $0 === router } }
+    for router in gone where !plans.contains(where: { $0.predecessor == router.index }) { closing += router.servers }
+    for server in closing { succeed(server, by: nil) }
+    retiredRouters += gone
+    let sockets = Set(plans.flatMap(\.servers).map(\.socket))
+    for listener in listeners where !sockets.contains(listener.socket) { listener.close() }
+    listeners.removeAll { !sockets.contains($0.socket) }
+    if !closing.isEmpty {
+      let leaving = connections.map { $0.takeUnretainedValue() }.filter(\.server.isClosing)
+      for connection in leaving { connection.drain() }
+    }
+    accessLogs = routers.compactMap(\.accessLog) + retiredRouters.compactMap(\.accessLog)
+    windDown()
+    return failures
+  }
+
+  /// Opens the servers of one router. Returns those that it shall have no more.
+  private func serve(
+    _ plan: RouterPlan, _ router: RouterRuntime, insteadOf old: [ServerRuntime],
+    _ failures: inout [(address: SocketAddress, error: SystemError)]
+  ) -> [ServerRuntime] {
+    router.servers = []
+    for plan in plan.servers {
+      let previous = old.first { $0.socket == plan.socket }
+      if let previous, previous.router === router, previous.configuration == plan.configuration {
+        previous.tls = plan.tls
+        router.servers.append(previous)
+        continue
+      }
+      let server = ServerRuntime(plan: plan, router: router)
+      router.servers.append(server)
+      if let previous { succeed(previous, by: server) }
+      if let descriptor = plan.listener {
+        do {
+          listeners.append(try Listener(server: server, worker: self, descriptor: descriptor))
+        } catch {
+          failures.append((plan.address, error))
+        }
+      } else {
+        listeners.first { $0.socket == plan.socket }?.serves(server)
+      }
+    }
+    return old.filter { server in !plan.servers.contains { $0.socket == server.socket } }
+  }
+
+  /// Callers of a server, and of those before it, go on with another one; `nil`: with none.
+  private func succeed(_ server: ServerRuntime, by next: ServerRuntime?) {
+    for earlier in retiredServers where earlier.successor === server { earlier.hand(to: next) }
+    server.hand(to: next)
+    retiredServers.append(server)
+  }
+
+  /// Lets go of what a reload has put out of use and no request needs any more.
+  private func windDown() {
+    guard !retiredServers.isEmpty || !retiredRouters.isEmpty else { return }
+    retiredServers.removeAll { $0.connections == 0 && $0.exchanges == 0 }
+    retiredRouters.removeAll { router in
+      // Of a server that was removed: a last request may be on its way on each.
+      let mayBeAsked = retiredServers.contains { $0.isClosing && $0.connections > 0 && $0.current.router === router }
+      if mayBeAsked { return false }
+      let isInUse = retiredServers.contains { $0.exchanges > 0 && $0.router === router }
+      guard !router.windDown(), !isInUse else { return false }
+      router.closeAll()
+      tellControl(.routerEnded(worker: index, router: router.index))
+      return true
+    }
+    if retiredRouters.isEmpty { accessLogs = routers.compactMap(\.accessLog) }
   }
 
   // MARK: Connections
 
   func connectionOpened(_ connection: CallerChannel) {
+    connection.server.connections += 1
     connection.position = connections.count
     connections.append(.passUnretained(connection))
   }
 
   func connectionClosed(_ connection: CallerChannel) {
+    connection.server.connections -= 1
     let last = connections.removeLast()
     if connection.position < connections.count {
       connections[connection.position] = last
@@ -141,9 +233,11 @@ final class Worker {
     for listener in listeners { listener.close() }
     isDraining = false
     for connection in connections.map({ $0.takeUnretainedValue() }) { connection.forceClose() }
-    for router in routers { router.closeAll() }
+    for router in routers + retiredRouters { router.closeAll() }
     // Everything below holds the worker; without this a stopped one would never be freed.
     routers = []
+    retiredRouters = []
+    retiredServers = []
     listeners = []
     trimPools(to: 0)
     loop.stop()
@@ -214,6 +308,7 @@ final class Worker {
 
   fileprivate func housekeep(now: MonotonicInstant) {
     for router in routers { router.sweep(now: now) }
+    windDown()
     parking.beginRound()
     trimPools(to: Self.idleObjectsMax)
   }

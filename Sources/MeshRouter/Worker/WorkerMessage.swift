@@ -8,8 +8,10 @@ enum WorkerMessage: Sendable {
   case endpoints(router: Int, client: Int, [Endpoint])
   /// Another worker found an endpoint dead.
   case ejected(router: Int, client: Int, address: SocketAddress, until: MonotonicInstant)
-  /// New certificates of a server, by its place in the router's configuration; connections keep the old ones.
-  case serverTLS(router: Int, server: Int, TLSServerContext)
+  /// All routers and servers there shall be from now on; those that are there stay as they are.
+  case reload([RouterPlan])
+  /// New certificates of a server; connections keep the old ones.
+  case serverTLS(router: Int, socket: Int, TLSServerContext)
   /// New certificates or roots for those endpoints of a router that are spoken to on these terms, by their place.
   case clientTLS(router: Int, terms: Int, TLSClientContext)
   /// Take no new connections, close idle ones, let requests end; say so when none is left.
@@ -29,6 +31,10 @@ enum ControlMessage: Sendable {
   case drained(worker: Int)
   /// An endpoint is left out because its requests fail; the other workers are to know.
   case ejected(worker: Int, router: Int, client: Int, address: SocketAddress, until: MonotonicInstant)
+  /// A socket that a reload has opened cannot be waited on.
+  case listenFailed(SocketAddress, String)
+  /// A router that a reload replaced or removed has served its last request here; it is not spoken of again.
+  case routerEnded(worker: Int, router: Int)
   /// `word` as in `TLSFailure`; `name` is the client's, or the server's address.
   case handshakeFailed(peer: SocketAddress?, name: String, word: String, text: String)
   /// A caller overdid something in HTTP/2, for the log; not more than one a second from each worker.

@@ -4,7 +4,7 @@ import Net
 import Synchronization
 import Telemetry
 
-/// Everything a worker is started with. Immutable.
+/// Everything a worker is started with, and what a reload changes of it. Immutable.
 struct WorkerPlan: Sendable {
   var index: Int
   var hostName: String
@@ -13,7 +13,11 @@ struct WorkerPlan: Sendable {
 }
 
 struct RouterPlan: Sendable {
+  /// Of the router as it is configured here: unique in the process for as long as it runs. A router whose settings
+  /// change gets a new one.
   var index: Int
+  /// The router of this label that it takes over from: whose names it learns, and whose servers' callers it gets.
+  var predecessor: Int?
   var workerCount: Int
   var configuration: Configuration.Router
   var stats: RouterStats
@@ -33,8 +37,10 @@ struct RouterPlan: Sendable {
 struct ServerPlan: Sendable {
   var configuration: Configuration.Server
   var address: SocketAddress
-  /// A listening socket of this worker's own (SO_REUSEPORT); the worker closes it.
-  var listener: Int32
+  /// Number of the listening socket, unique in the process; a server that is configured otherwise keeps it.
+  var socket: Int
+  /// A listening socket of this worker's own (SO_REUSEPORT); the worker closes it. `nil`: it has it already.
+  var listener: Int32?
   var stats: ServerStats
   var tls: TLSServerContext?
   var connectionLimit: SharedLimit?
@@ -44,10 +50,16 @@ struct ServerPlan: Sendable {
 /// A count that all workers share against one limit. Exists only where a limit is configured, so that the usual
 /// request touches nothing shared.
 final class SharedLimit: Sendable {
-  let max: Int
+  private let limit: Atomic<Int>
   private let count = Atomic<Int>(0)
 
-  init(max: Int) { self.max = max }
+  init(max: Int) { limit = Atomic(max) }
+
+  /// A lower one holds for those who come from now on.
+  var max: Int {
+    get { limit.load(ordering: .relaxed) }
+    set { limit.store(newValue, ordering: .relaxed) }
+  }
 
   /// Takes one if there is one left; each success is followed by one `leave`.
   func tryEnter() -> Bool {

@@ -16,6 +16,7 @@ public final class Interpreter {
   }
   private let chain: TransformerChain?
   private var chainToken: ObservationToken?
+  private var namersToken: ObservationToken?
   private var bindings = WeakTable<BindingKey, SharedBinding>()
   private var dirty: [SharedBinding] = []
   private lazy var rebinding = EndOfTurn { [weak self] in self?.rebindDirty() }
@@ -33,7 +34,15 @@ public final class Interpreter {
       guard let self else { return }
       for binding in bindings.values { binding.invalidate() }
     }
+    namersToken = namers.observeChanges { [weak self] in
+      guard let self else { return }
+      for binding in bindings.values { binding.namersChanged() }
+    }
   }
+
+  /// From now on names stay bound by the namers they were bound by, whatever takes their place in the registry: for a
+  /// router that only has requests to end.
+  public func keepNamers() { namersToken = nil }
 
   /// The live binding of a name. `overrides` (a request's own entries) go before the dtab's. Everyone with the same name
   /// and overrides shares one; it ends when the last of them has closed or dropped theirs.
@@ -179,6 +188,14 @@ private final class SharedBinding {
     guard !isDirty else { return }
     isDirty = true
     interpreter.rebindLater(self)
+  }
+
+  /// Asks anew for what was asked of a namer that is another now.
+  func namersChanged() {
+    let kept = dependencies.filter { !interpreter.namers.isChanged($0.key) }
+    if kept.count == dependencies.count { return }
+    dependencies = kept
+    invalidate()
   }
 
   func rebind() {

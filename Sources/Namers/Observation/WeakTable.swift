@@ -30,6 +30,9 @@ struct WeakTable<Key: Hashable, Value: AnyObject> {
     return made
   }
 
+  /// Forgets them; whoever uses one goes on with it.
+  mutating func removeAll(where isGone: (Key) -> Bool) { slots = slots.filter { !isGone($0.key) } }
+
   var isEmpty: Bool { !slots.values.contains { $0.value != nil } }
 
   var values: [Value] { slots.values.compactMap(\.value) }

@@ -9,11 +9,14 @@ import Net
 @ControlActor
 public final class NamerRegistry {
   /// In the order of the configuration.
-  public let namers: [any Namer]
+  public private(set) var namers: [any Namer]
   public let resolver: Resolver
   private let inet: InetNamer
   private let fixedInet: InetNamer
   private var lookups = WeakTable<Path, NameLookup>()
+  /// Prefixes at which the namers have just changed; what `observeChanges` tells of.
+  private(set) var changedPrefixes: [Path] = []
+  private let observers = Observers()
 
   public init(namers: [any Namer] = [], resolver: Resolver) {
     self.namers = namers
@@ -22,6 +25,26 @@ public final class NamerRegistry {
     fixedInet = InetNamer(resolver: resolver, isFixed: true)
     for namer in namers { namer.joined(self) }
   }
+
+  /// Puts other namers in the place of those there are. Names of a namer that stays keep what is known of them; those
+  /// behind the prefix of one that goes or comes are bound anew, and until that is done the last good tree holds.
+  public func replace(with new: [any Namer]) {
+    let gone = namers.filter { old in !new.contains { $0 === old } }
+    let come = new.filter { namer in !namers.contains { $0 === namer } }
+    let isReordered = gone.isEmpty && come.isEmpty && !zip(namers, new).allSatisfy { $0 === $1 }
+    namers = new
+    for namer in come { namer.joined(self) }
+    changedPrefixes = isReordered ? new.map(\.prefix) : (gone + come).map(\.prefix)
+    guard !changedPrefixes.isEmpty else { return }
+    lookups.removeAll { isChanged($0) }
+    observers.notify()
+    changedPrefixes = []
+  }
+
+  /// Whether what a path leads to may be another now.
+  func isChanged(_ path: Path) -> Bool { changedPrefixes.contains { path.hasPrefix($0) } }
+
+  func observeChanges(_ onChange: @escaping @ControlActor () -> Void) -> ObservationToken { observers.add(onChange) }
 
   /// What the namers know of a path that the dtab does not rewrite; shared by all who ask for the same path.
   public func lookup(_ path: Path) -> NameLookup {

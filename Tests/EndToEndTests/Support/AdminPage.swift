@@ -8,6 +8,12 @@ enum AdminPage {
     return socket.readResponse().map { String(decoding: $0.body, as: UTF8.self) }
   }
 
+  static func post(_ router: Router, _ path: String) throws -> Message? {
+    let socket = try RawSocket(connectingTo: router.adminPort)
+    socket.send("POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    return socket.readResponse()
+  }
+
   /// The sum of the samples of one family whose labels hold each of these.
   static func sum(_ router: Router, _ family: String, _ labels: String...) throws -> Int {
     let page = try get(router, "/admin/metrics/prometheus") ?? ""

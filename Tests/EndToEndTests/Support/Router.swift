@@ -107,6 +107,11 @@ final class Router: Sendable {
   }
 
   var output: String { (try? String(contentsOfFile: directory + "/output", encoding: .utf8)) ?? "" }
+  /// The text of the file that it was started with; what is written here is read at the next reload.
+  var configuration: String {
+    get { (try? String(contentsOfFile: directory + "/router.yaml", encoding: .utf8)) ?? "" }
+    set { try! newValue.write(toFile: directory + "/router.yaml", atomically: true, encoding: .utf8) }
+  }
   var isRunning: Bool { process.isRunning }
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 

@@ -116,7 +116,7 @@ final class HTTP2ServerConnection: CallerChannel {
   private func goOn(_ received: UnsafeRawBufferPointer) {
     mayHaveUnread = true
     process(received)
-    if worker.isDraining { drain() }
+    if server.isDraining { drain() }
   }
 
   // MARK: Events
@@ -255,7 +255,7 @@ final class HTTP2ServerConnection: CallerChannel {
     stream.exchange = worker.takeExchange()
     stream.position = active.count
     active.append(Unretained(stream))
-    stream.exchange { $0.begin(stream, server, text) }
+    stream.exchange { $0.begin(stream, server.current, text) }
     // It may be over already.
     if stream.exchange == nil { return }
     if endStream { stream.exchange { $0.flushRequest() } } else { unflushed.append(Unretained(stream)) }
@@ -325,7 +325,7 @@ final class HTTP2ServerConnection: CallerChannel {
       reason: reason, status: status, router: server.router.label, host: worker.hostName, name: nil, detail: detail)
     stream.answer(answer, isHead: isHead, retryable: false)
     stream.discardInput()
-    server.router.accessLog?.refused(self, status: status, reason: reason, worker: worker)
+    server.current.router.accessLog?.refused(self, status: status, reason: reason, worker: worker)
   }
 
   // MARK: Calls of the streams
