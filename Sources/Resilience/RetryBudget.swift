@@ -5,6 +5,10 @@ import MeshBase
 /// Integers throughout. A request deposits `deposit` tokens, a retry costs `cost`, and what was deposited or withdrawn
 /// counts for `ttlMilliseconds`, in ten sub-windows of which the current one is the newest. A reserve that is always
 /// there allows the minimum of retries; since withdrawals age out too, it comes back.
+///
+/// A sub-window that took more than it brought takes the rest from what the later ones have left when it ages out. Else
+/// what was deposited while a burst was being paid for would pay for the next one, once in each `ttlMilliseconds`, for
+/// as long as all requests fail.
 public struct RetryBudget: Sendable {
   /// Tokens a request deposits, unless retries are not to grow with traffic at all.
   private static let depositTokens = 1_000
@@ -67,15 +71,30 @@ public struct RetryBudget: Sendable {
     total += tokens
   }
 
-  /// Forgets the sub-windows that are ten or more older than the one `now` is in.
+  /// Forgets the sub-windows that are ten or more older than the one `now` is in, oldest first.
   private mutating func advance(to now: MonotonicInstant) {
     let current = now.nanoseconds / windowNanoseconds
     if current <= newest { return }
-    for step in 0..<min(current - newest, UInt64(Self.windowCount)) {
-      let index = Int((current - step) % UInt64(Self.windowCount))
+    let count = Int(min(current - newest, UInt64(Self.windowCount)))
+    let oldest = Int((newest + 1) % UInt64(Self.windowCount))
+    for step in 0..<count {
+      let index = (oldest + step) % Self.windowCount
       total -= sums[index]
+      if sums[index] < 0 { settle(-sums[index], after: index, windows: Self.windowCount - 1 - step) }
       sums[index] = 0
     }
     newest = current
+  }
+
+  /// Takes so many tokens from the sub-windows behind that index, as far as they have them.
+  private mutating func settle(_ tokens: Int, after index: Int, windows: Int) {
+    var left = tokens
+    for step in 1..<windows + 1 where left > 0 {
+      let later = (index + step) % Self.windowCount
+      let taken = min(left, max(sums[later], 0))
+      sums[later] -= taken
+      total -= taken
+      left -= taken
+    }
   }
 }

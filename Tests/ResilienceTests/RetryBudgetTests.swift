@@ -64,31 +64,60 @@ private func withdraws(_ budget: inout RetryBudget, at now: MonotonicInstant) ->
     #expect(budget.cost == 250 && budget.balance(at: at(milliseconds: 0)) == 4)
   }
 
-  @Test("equals a model that keeps every event of the last ten sub-windows", arguments: 0..<20 as Range<UInt64>)
+  @Test("equals a model that keeps a sum for each sub-window", arguments: 0..<20 as Range<UInt64>)
   func model(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     let percent = [0.05, 0.2, 0.5, 1][random.below(4)]
     var budget = RetryBudget(percentCanRetry: percent, minRetriesPerSecond: Double(random.below(3)))
     let window: UInt64 = 1_000
-    var events: [(window: UInt64, tokens: Int)] = []
+    var sums: [(window: UInt64, tokens: Int)] = []
     var milliseconds: UInt64 = 0
     for step in 0..<3_000 {
       milliseconds += UInt64(random.below(random.below(50) == 0 ? 15_000 : 60))
       let now = at(milliseconds: milliseconds)
       // Sub-windows lie on whole seconds of the clock, and the tests' origin is one.
       let current = milliseconds / window
-      events.removeAll { $0.window + 10 <= current }
-      let balance = budget.reserve + events.reduce(0) { $0 + $1.tokens }
+      while let oldest = sums.first, oldest.window + 10 <= current {
+        sums.removeFirst()
+        var debt = max(0, -oldest.tokens)
+        for index in sums.indices {
+          let taken = min(debt, max(0, sums[index].tokens))
+          sums[index].tokens -= taken
+          debt -= taken
+        }
+      }
+      if sums.last?.window != current { sums.append((current, 0)) }
+      let balance = budget.reserve + sums.reduce(0) { $0 + $1.tokens }
       #expect(budget.balance(at: now) == max(0, balance) / budget.cost, "seed \(seed) step \(step)")
       if random.below(3) > 0 {
         budget.deposit(at: now)
-        events.append((current, budget.deposit))
+        sums[sums.count - 1].tokens += budget.deposit
       } else {
         let allowed = budget.tryWithdraw(at: now)
         #expect(allowed == (balance >= budget.cost), "seed \(seed) step \(step)")
-        if allowed { events.append((current, -budget.cost)) }
+        if allowed { sums[sums.count - 1].tokens -= budget.cost }
       }
     }
+  }
+
+  @Test("an outage gets its share and the minimum, however much was saved up, and no burst once in each time to live")
+  func outage() {
+    var budget = RetryBudget()
+    let perSecond = 1_000
+    var (requests, retries) = (0, 0)
+    for millisecond in 0..<100_000 as Range<UInt64> {
+      let now = at(milliseconds: millisecond)
+      budget.deposit(at: now)
+      if millisecond < 20_000 { continue }
+      // From here on everything fails.
+      requests += 1
+      for _ in 0..<20 where withdraws(&budget, at: now) { retries += 1 }
+      let seconds = (millisecond - 20_000) / 1_000 + 1
+      guard seconds > 10 else { continue }
+      let minimum = 100 * Int(seconds / 10 + 1)
+      #expect(retries <= requests / 5 + minimum, "after \(seconds) s")
+    }
+    #expect(requests == 80 * perSecond && retries >= requests / 5)
   }
 
   @Test("an instant before the last one counts as the last one")
