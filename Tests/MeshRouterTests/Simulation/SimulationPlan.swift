@@ -1,0 +1,86 @@
+import Balancers
+import Config
+import MeshBase
+
+/// What one run is made of; all of it follows from the seed.
+struct SimulationPlan: CustomStringConvertible {
+  let seed: UInt64
+  var workers = 1
+  var backends = 1
+  var requests = 0
+  /// Nanoseconds between requests, on average.
+  var spacing: UInt64 = 0
+  var balancer = BalancerKind.p2cLeastLoaded
+  var accrual = Configuration.FailureAccrual.none
+  var service = Configuration.Service()
+  var requeueBudget = Configuration.RetryBudget()
+  var attemptTimeoutMilliseconds: UInt64?
+  /// Of all attempts together; where nothing else ends a request that hangs.
+  var totalTimeoutMilliseconds: UInt64?
+  /// One in so many events is a change of some backend's mood.
+  var moods: [SimulatedBackend.Mood] = []
+  /// Whether time makes leaps, as over a suspension of the machine.
+  var leaps = false
+  /// Whether endpoints come and go.
+  var listChanges = false
+
+  init(seed: UInt64) {
+    self.seed = seed
+    var random = SeededRandom(seed: seed)
+    workers = 1 + random.below(3)
+    backends = 1 + random.below(random.below(4) == 0 ? 12 : 5)
+    requests = 10 + random.below(50)
+    spacing = [20_000, 1_000_000, 30_000_000, 400_000_000][random.below(4)]
+    balancer =
+      [
+        .p2cLeastLoaded, .p2cEwma(decayMilliseconds: 10_000), .roundRobin,
+        .aperture(smoothWindowMilliseconds: 5_000, lowLoad: 0.5, highLoad: 2, minAperture: 1),
+        .ring(pointsPerEndpoint: 40, loadBound: 1.25),
+      ][random.below(5)]
+    accrual =
+      switch random.below(4) {
+      case 0: .none
+      case 1: .consecutiveFailures(failures: 1 + random.below(4), backoff: Self.backoff(&random))
+      case 2: .successRate(successRate: random.unit(), requests: 1 + random.below(8), backoff: Self.backoff(&random))
+      default:
+        .successRateWindowed(
+          successRate: random.unit(), windowSeconds: 1 + random.below(3), backoff: Self.backoff(&random))
+      }
+    service.responseClassifier =
+      [.nonRetryable5XX, .retryableRead5XX, .retryableIdempotent5XX, .retryableAll5XX][random.below(4)]
+    service.retries.backoff = random.below(3) == 0 ? .constant(milliseconds: 0) : Self.backoff(&random)
+    service.retries.budget = Self.budget(&random)
+    service.retryBufferSize.requestBytes = random.below(2) * 100
+    requeueBudget = Self.budget(&random)
+    if random.below(4) > 0 { attemptTimeoutMilliseconds = UInt64(1 + random.below(100)) }
+    if random.below(2) == 0 || attemptTimeoutMilliseconds == nil {
+      totalTimeoutMilliseconds = UInt64(1 + random.below(400))
+    }
+    let all = SimulatedBackend.Mood.allCases
+    moods = (0..<6).map { _ in random.below(3) == 0 ? .healthy : all[random.below(all.count)] }
+    leaps = random.below(3) == 0
+    listChanges = random.below(3) == 0
+  }
+
+  private static func backoff(_ random: inout SeededRandom) -> Configuration.Backoff {
+    let least = 1 + random.below(100)
+    return random.below(2) == 0
+      ? .constant(milliseconds: least) : .jittered(minMilliseconds: least, maxMilliseconds: least * 8)
+  }
+
+  private static func budget(_ random: inout SeededRandom) -> Configuration.RetryBudget {
+    var budget = Configuration.RetryBudget()
+    budget.minRetriesPerSecond = [0, 1, 10, 1_000][random.below(4)]
+    budget.percentCanRetry = [0, 0.2, 1, 30][random.below(4)]
+    budget.ttlSeconds = 1 + random.below(10)
+    return budget
+  }
+
+  var description: String {
+    """
+    \(workers) workers, \(backends) backends, \(requests) requests each \(spacing) ns, \(balancer), \(accrual), \
+    \(service), requeues \(requeueBudget), time-outs \(attemptTimeoutMilliseconds.map(String.init) ?? "none") and \
+    \(totalTimeoutMilliseconds.map(String.init) ?? "none") ms, moods \(moods), leaps \(leaps), lists \(listChanges)
+    """
+  }
+}
