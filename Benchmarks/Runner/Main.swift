@@ -6,7 +6,7 @@ import Glibc
 struct Benchmarks: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Benchmarks", abstract: "What the router costs, and what it withstands.",
-    subcommands: [Micro.self, Bars.self],
+    subcommands: [Micro.self, Bars.self, BackendProcess.Command.self],
     defaultSubcommand: Micro.self)
 }
 

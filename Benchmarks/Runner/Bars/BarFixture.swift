@@ -18,8 +18,8 @@ struct BarFixture {
 
   /// One worker, so that its figures are those of a core. `server` is put behind the server's port.
   func router(
-    _ binary: String, client: String = "{}", dtab: String = "/svc => /#/io.l5d.fs", server: String = "",
-    extra: String = "", workers: Int = 1, core: Int? = nil
+    _ binary: String, client: String = "{}", service: String = "{}", dtab: String = "/svc => /#/io.l5d.fs",
+    server: String = "", extra: String = "", workers: Int = 1, core: Int? = nil
   ) throws -> RouterChild {
     let configuration = """
       workers: \(workers)
@@ -31,6 +31,7 @@ struct BarFixture {
         dtab: \(dtab)
         bindingCache: {paths: 20000}
         client: \(client)
+        service: \(service)
         servers: [{port: PORT\(server)}]
       \(extra)
       """

@@ -8,7 +8,7 @@ struct Bars: ParsableCommand {
     subcommands: [
       Edits.self, Flap.self, Scrape.self, Why.self, Idle.self, Cluster.self, Soak.self, Streams.self, Download.self,
       Resume.self,
-      Abuse.self,
+      Abuse.self, Resilience.self,
     ])
 
   struct Target: ParsableArguments {

@@ -1,8 +1,10 @@
 import CMeshShims
 
-/// Latencies in microseconds, exact up to 0.1 s; written by one thread, read by others at any time.
+/// Latencies, exact to the microsecond up to 0.1 s and to the millisecond up to 10 s; written by one thread, read by
+/// others at any time.
 final class LatencyHistogram: @unchecked Sendable {
-  private static let bucketCount = 100_001
+  private static let microseconds = 100_000  // a bucket each; behind them, one for each millisecond
+  private static let bucketCount = microseconds + 9_901
   private let words: UnsafeMutablePointer<UInt64>
 
   init() {
@@ -14,7 +16,13 @@ final class LatencyHistogram: @unchecked Sendable {
 
   @inline(__always)
   func record(nanoseconds: UInt64) {
-    mesh_word_add(words + Int(min(nanoseconds / 1_000, UInt64(Self.bucketCount - 1))), 1)
+    let time = Int(clamping: nanoseconds / 1_000)
+    let bucket = time < Self.microseconds ? time : Self.microseconds + (time - Self.microseconds) / 1_000
+    mesh_word_add(words + min(bucket, Self.bucketCount - 1), 1)
+  }
+
+  private static func milliseconds(_ bucket: Int) -> Double {
+    Double(min(bucket, microseconds)) / 1_000 + Double(max(bucket - microseconds, 0))
   }
 
   /// While nobody records.
@@ -28,8 +36,8 @@ final class LatencyHistogram: @unchecked Sendable {
     var sum: UInt64 = 0
     for bucket in 0..<Self.bucketCount {
       sum += mesh_word_load(words + bucket)
-      if sum >= wanted { return Double(bucket) / 1_000 }
+      if sum >= wanted { return Self.milliseconds(bucket) }
     }
-    return Double(Self.bucketCount) / 1_000
+    return Self.milliseconds(Self.bucketCount)
   }
 }

@@ -6,7 +6,8 @@ import Net
 /// Keep-alive callers on a thread of their own, each with one request at a time. In steady state it allocates nothing.
 ///
 /// What goes wrong is counted as failed: a status other than 200, a connection that breaks or cannot be made, an answer
-/// that does not come within `timeoutNanoseconds`.
+/// that does not come within `timeoutNanoseconds`. After another status the connection serves on if it may, so that it
+/// costs the router what a good answer costs.
 final class LoadGenerator: Load {
   struct Plan: Sendable {
     var port: UInt16
@@ -25,6 +26,8 @@ final class LoadGenerator: Load {
     var isBusy = false
     /// Received part of a head.
     var partial: [UInt8] = []
+    /// What has come of an answer that is not 200.
+    var refusal: String?
   }
 
   static let timeoutNanoseconds: UInt64 = 10_000_000_000
@@ -184,21 +187,24 @@ final class LoadGenerator: Load {
         }
       }
       callers[index].bodyLeft -= bytes.count
+      // What the router says about it.
+      callers[index].refusal?.append(String(decoding: bytes, as: UTF8.self))
       if callers[index].bodyLeft < 0 { return fail(index, "more than was announced") }
       if callers[index].bodyLeft == 0 { completed(index) }
     }
 
     /// Reads an answer's head; `false` if that ended the exchange.
     private func head(_ index: Int, _ head: UnsafeRawBufferPointer) -> Bool {
-      guard head.count > 12, head[9] == 0x32, head[10] == 0x30, head[11] == 0x30 else {
-        fail(index, String(decoding: head, as: UTF8.self))
-        return false
-      }
+      let isGood = head.count > 12 && head[9] == 0x32 && head[10] == 0x30 && head[11] == 0x30
       guard let length = head.contentLength else {
-        fail(index, "an answer without a length")
+        fail(index, isGood ? "an answer without a length" : String(decoding: head, as: UTF8.self))
         return false
       }
       callers[index].bodyLeft = length
+      if !isGood {
+        callers[index].refusal = String(decoding: head, as: UTF8.self)
+        return true
+      }
       if let mark = head.field("x-backend")?.first {
         let word = results.lastStarts.words + Int(mark)
         if callers[index].startedAt > mesh_word_load(word) { mesh_word_store(word, callers[index].startedAt) }
@@ -208,7 +214,13 @@ final class LoadGenerator: Load {
 
     private func completed(_ index: Int) {
       callers[index].isBusy = false
-      results.tally.completed(since: callers[index].startedAt)
+      if let refusal = callers[index].refusal {
+        results.tally.failed(refusal)
+        callers[index].refusal = nil
+        if refusal.lowercased().contains("connection: close") { hangUp(index) }
+      } else {
+        results.tally.completed(since: callers[index].startedAt)
+      }
       next(index)
     }
 
@@ -219,6 +231,7 @@ final class LoadGenerator: Load {
     private func fail(_ index: Int, _ text: @autoclosure () -> String, reconnects: Bool = true) {
       results.tally.failed(text())
       callers[index].isBusy = false
+      callers[index].refusal = nil
       hangUp(index)
       if reconnects { idle.append(index) }
     }
