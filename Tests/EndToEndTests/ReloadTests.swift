@@ -187,6 +187,33 @@ struct ReloadTests {
     #expect(ask(try RawSocket(connectingTo: port), name)?.status == 200)
   }
 
+  @Test("what a reload puts out of force is given back, with every line of its access log")
+  func givenBack() throws {
+    let router = try Router(router: "httpAccessLog: /dev/null")
+    let name = router.service(Backend())
+    let original = router.configuration
+    let socket = try router.connect()
+    for round in 0..<24 {
+      router.configuration = original.replacing(
+        "httpAccessLog: /dev/null",
+        with: "httpAccessLog: \(router.directory)/access\(round % 2)\n  bindingTimeoutMs: \(9_000 + round)")
+      #expect(try reload(router).changed == ["routers": ["e2e"]])
+      #expect(ask(socket, name)?.status == 200)
+    }
+    for _ in 0..<200 where router.threadCount("log") > 1 { usleep(20_000) }
+    #expect(router.threadCount("log") == 1)
+    router.configuration = original
+    #expect(try reload(router).applied)
+    let lines = {
+      (0..<2).reduce(0) { count, log in
+        let text = try? String(contentsOfFile: router.directory + "/access\(log)", encoding: .utf8)
+        return count + (text ?? "").count { $0 == "\n" }
+      }
+    }
+    for _ in 0..<200 where lines() < 24 { usleep(20_000) }
+    #expect(lines() == 24)
+  }
+
   @Test("what only a start can change is named, and the rest is applied")
   func restart() throws {
     let router = try Router()

@@ -27,7 +27,7 @@ final class RouterRuntime {
   /// One of them looks at the caller's certificate.
   let identifiersReadCaller: Bool
   let stats: RouterStats
-  let accessLog: AccessLogWriter?
+  @exclusivity(unchecked) private(set) var accessLog: AccessLogWriter?
   let worker: Worker
   /// In the order of the configuration.
   var servers: [ServerRuntime] = []
@@ -123,6 +123,15 @@ final class RouterRuntime {
     for entry in cache.idle(since: MonotonicInstant(nanoseconds: .max)) { drop(entry) }
     for client in clients.values { client.sweep(now: worker.loop.now) }
     return cache.count > 0
+  }
+
+  /// It has served its last request. Connections that were accepted by its servers may still refer to it; nothing else
+  /// is left of it.
+  func end() {
+    accessLog?.flush(worker)
+    accessLog = nil
+    servers = []
+    closeAll()
   }
 
   /// Takes over a new tree, and sends those who waited for it on their way.

@@ -77,18 +77,28 @@ final class Worker {
 
   /// Starts a thread that runs the worker until it is told to stop.
   static func start(plan: WorkerPlan, mailbox: Mailbox<WorkerMessage>, control: Mailbox<ControlMessage>, seed: UInt64) {
-    Thread.start(name: "worker-\(plan.index)") {
+    let index = plan.index
+    // Taken out of it at once: a thread holds what it was started with, and a reload may put that out of force.
+    let handed = Locked<WorkerPlan?>(plan)
+    Thread.start(name: "worker-\(index)") {
       do {
-        let worker = try Worker(plan: plan, control: control, seed: seed)
+        let worker = try take(handed, control, seed)
         try mailbox.attach(to: worker.loop) { worker.handle($0) }
         worker.loop.endOfTurn = { [unowned(unsafe) worker] in worker.turnEnded() }
         worker.loop.run()
         worker.loop.endOfTurn = nil
-        control.send(.stopped(worker: plan.index))
+        control.send(.stopped(worker: index))
       } catch {
-        fatalError("worker \(plan.index): \(error)")
+        fatalError("worker \(index): \(error)")
       }
     }
+  }
+
+  private static func take(
+    _ handed: Locked<WorkerPlan?>, _ control: Mailbox<ControlMessage>, _ seed: UInt64
+  ) throws -> Worker {
+    guard let plan = handed.withLock({ $0.take() }) else { preconditionFailure("a plan is for one worker") }
+    return try Worker(plan: plan, control: control, seed: seed)
   }
 
   func tellControl(_ message: ControlMessage) { control.send(message) }
@@ -196,7 +206,7 @@ final class Worker {
       if mayBeAsked { return false }
       let isInUse = retiredServers.contains { $0.exchanges > 0 && $0.router === router }
       guard !router.windDown(), !isInUse else { return false }
-      router.closeAll()
+      router.end()
       tellControl(.routerEnded(worker: index, router: router.index))
       return true
     }

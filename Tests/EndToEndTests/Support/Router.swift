@@ -130,6 +130,14 @@ final class Router: Sendable {
     return Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first ?? "") ?? 0
   }
 
+  /// Threads with this name.
+  func threadCount(_ name: String) -> Int {
+    let folder = "/proc/\(process.processIdentifier)/task"
+    return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).count {
+      (try? String(contentsOfFile: "\(folder)/\($0)/comm", encoding: .utf8)) == name + "\n"
+    }
+  }
+
   // MARK: Services
 
   /// Writes the endpoint file of a service, as operators do: beside it, then renamed.
