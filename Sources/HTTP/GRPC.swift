@@ -24,6 +24,15 @@ public struct GRPCStatus: RawRepresentable, Equatable, Hashable, Sendable {
   public static let dataLoss = GRPCStatus(rawValue: 15)
   public static let unauthenticated = GRPCStatus(rawValue: 16)
 
+  /// Whether the status speaks against the server that gave it, as a 5xx of HTTP does: what a caller asked wrongly, or
+  /// did not wait for, does not.
+  @inlinable public var isEndpointsFault: Bool {
+    switch self {
+    case .unknown, .internalError, .unavailable, .dataLoss: true
+    default: false
+    }
+  }
+
   /// The value of a `grpc-status` field: a decimal number without leading zeros; nil for anything else.
   public init?(_ value: UnsafeRawBufferPointer) {
     guard let first = value.first, value.count <= 3, first != UInt8(ascii: "0") || value.count == 1 else { return nil }

@@ -63,7 +63,9 @@ struct DeadlineTests {
     let backend = Backend()
     let name = Self.router.service(backend)
     #expect(try Self.router.get(name, fields: "l5d-ctx-deadline: \(value)\r\n")?.status == 200)
-    if value.trimmingCharacters(in: .whitespaces) != "1" { #expect(try Self.router.get(name, fields: "x-timeout-ms: \(value)\r\n")?.status == 200) }
+    if value.trimmingCharacters(in: .whitespaces) != "1" {
+      #expect(try Self.router.get(name, fields: "x-timeout-ms: \(value)\r\n")?.status == 200)
+    }
     #expect(backend.requests.first?["l5d-ctx-deadline"] == value.trimmingCharacters(in: .whitespaces))
   }
 
@@ -97,7 +99,8 @@ struct DeadlineTests {
     }
     let amid = Self.router.service(halfway)
     let cut = peer.request(amid, "POST", "/a.B/C", fields: fields).finished()
-    #expect(cut.status == 200 && cut.bodyText == "abc" && cut.trailers.contains("grpc-status: 4"), "\(cut.trailers) \(cut)")
+    #expect(
+      cut.status == 200 && cut.bodyText == "abc" && cut.trailers.contains("grpc-status: 4"), "\(cut.trailers) \(cut)")
     let told = halfway.requests[0]["grpc-timeout"].map { Array($0.utf8).withUnsafeBytes { GRPC.timeout($0) } } ?? nil
     #expect(told.map { $0 <= 400_000_000 && $0 > 300_000_000 } == true, "\(halfway.requests[0].head)")
   }

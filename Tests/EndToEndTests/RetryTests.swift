@@ -239,4 +239,80 @@ struct RetryTests {
     // Requests that were out at the same time, and both workers' own counts until the first trips.
     #expect(sick.requests.count <= 8, "\(sick.requests.count) requests to the sick endpoint")
   }
+
+  @Test("a POST with an Idempotency-Key goes again where the service heeds it")
+  func idempotencyKey() throws {
+    let router = try Self.router(
+      "io.l5d.http.retryableIdempotent5XX", "  retries: {heedIdempotencyKey: true}",
+      client: "failureAccrual: {kind: none}\nloadBalancer: {kind: roundRobin}")
+    let name = router.service(Self.failing(), Backend.echo())
+    func statuses(_ fields: String) throws -> Set<Int> {
+      Set(
+        try (0..<10).map { _ in
+          let caller = try router.connect()
+          caller.send("POST / HTTP/1.1\r\nHost: \(name)\r\n\(fields)Content-Length: 2\r\n\r\nhi")
+          return caller.readResponse()?.status ?? 0
+        })
+    }
+    #expect(try statuses("idempotency-key: 8e03978e\r\n") == [200])
+    #expect(try statuses("") == [200, 500])
+    let plain = Self.idempotent.service(Self.failing())
+    let caller = try Self.idempotent.connect()
+    caller.send("POST / HTTP/1.1\r\nHost: \(plain)\r\nIdempotency-Key: x\r\nContent-Length: 2\r\n\r\nhi")
+    #expect(caller.readResponse()?.status == 500)
+  }
+
+  // MARK: Calls
+
+  /// Ends every call with this status, in a response that is nothing but trailers.
+  private static func calls(ending status: Int) -> (HTTP2Backend, Locked<Int>) {
+    let count = Locked(0)
+    let backend = HTTP2Backend { stream in
+      count.withLock { $0 += 1 }
+      stream.respond("HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: \(status)\r\n\r\n", end: true)
+    }
+    return (backend, count)
+  }
+
+  private func statuses(_ router: Router, _ name: String, count: Int) throws -> [String] {
+    let peer = try HTTP2Peer(connectingTo: router.port)
+    return (0..<count).map { _ in
+      let call = peer.request(
+        name, "POST", "/a.B/C", fields: "content-type: application/grpc\r\nte: trailers\r\n", end: false)
+      call.send("\0\0\0\0\0")
+      call.end()
+      return call.finished()["grpc-status"] ?? "none"
+    }
+  }
+
+  @Test("a call that ends UNAVAILABLE goes to another endpoint, with its message; one that ends INTERNAL does not")
+  func unavailable() throws {
+    let router = try Self.router(
+      "io.l5d.h2.grpc.default", client: "failureAccrual: {kind: none}\nprotocol: h2\nloadBalancer: {kind: roundRobin}")
+    let (away, asked) = Self.calls(ending: 14)
+    let (there, _) = Self.calls(ending: 0)
+    let name = router.service(away.backend, there.backend)
+    #expect(try statuses(router, name, count: 20) == Array(repeating: "0", count: 20))
+    #expect(asked.withLock { $0 } > 0)
+    let (broken, _) = Self.calls(ending: 13)
+    let other = router.service(broken.backend, there.backend)
+    #expect(Set(try statuses(router, other, count: 20)) == ["0", "13"])
+  }
+
+  @Test("what callers ask wrongly leaves no endpoint out, what servers fail does", arguments: [(5, false), (13, true)])
+  func callStatus(status: Int, isEjected: Bool) throws {
+    let router = try Self.router(
+      "io.l5d.h2.grpc.neverRetryable",
+      client: """
+        protocol: h2
+        loadBalancer: {kind: roundRobin}
+        failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 3, backoff: {kind: constant, ms: 60000}}
+        """)
+    let (one, asked) = Self.calls(ending: status)
+    let (there, _) = Self.calls(ending: 0)
+    let name = router.service(one.backend, there.backend)
+    _ = try statuses(router, name, count: 40)
+    let count = asked.withLock { $0 }
+    #expect(isEjected ? count <= 4 : count >= 15, "\(count) calls")
+  }
 }

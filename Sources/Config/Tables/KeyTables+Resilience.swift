@@ -132,6 +132,10 @@ extension KeyTables {
     [
       Key("budget", \.budget, retryBudget.codec, "What pays for retries; one of each logical name."),
       Key("backoff", \.backoff, backoff, "The wait before a retry."),
+      Key(
+        "heedIdempotencyKey", \.heedIdempotencyKey, .boolean, origin: .ours,
+        "A POST or PATCH with an `Idempotency-Key` field is retried as a PUT is. Only for services that keep the keys they "
+          + "have seen."),
     ])
 
   static let retryBufferSize = ObjectTable<Configuration.RetryBufferSize>(

@@ -27,6 +27,8 @@ extension Configuration {
     /// Of each logical name.
     public var budget = RetryBudget()
     public var backoff = Backoff.constant(milliseconds: 0)
+    /// A request with `Idempotency-Key` is taken for idempotent, whatever its method.
+    public var heedIdempotencyKey = false
 
     public init() {}
   }

@@ -24,9 +24,11 @@ extension Exchange {
         if isSaidRetryable { return true }
         if isFromRouter { return false }
         return isCall
-          ? entry.policy.retriesCall(call, status: status) : entry.policy.retries(method, status: status)
+          ? entry.policy.retriesCall(call, status: status)
+          : entry.policy.retries(method, isKeyed: isKeyed, status: status)
       } ?? false
     guard isAllowed, paysForRetry() else { return false }
+    grpcStatus = call
     endFailedAttempt(status: status)
     if let connection, requestIsComplete {
       self.connection = nil
@@ -40,7 +42,8 @@ extension Exchange {
   func retry(after reason: Reason) -> Bool {
     let method = self.method
     let isCall = isGRPC
-    let isAllowed = entry { isCall ? $0.policy.retriesCall(nil, status: 0) : $0.policy.retries(method) } ?? false
+    let isAllowed =
+      entry { isCall ? $0.policy.retriesCall(nil, status: 0) : $0.policy.retries(method, isKeyed: isKeyed) } ?? false
     guard isAllowed, machine.mayRetry, !upgradeWanted, paysForRetry() else { return false }
     endAttempt(failed: reason)
     perform(machine.handle(.retry))

@@ -65,6 +65,8 @@ final class Exchange: TimerOwner {
   private(set) var bodyIsChunked = false
   /// What has come of the body, while the request may have to be sent again; pooled.
   var keptBody: ByteBuffer?
+  /// The request has an `Idempotency-Key`, and some service heeds it.
+  private(set) var isKeyed = false
   /// Bytes of body that are kept at most; 0: none are.
   var keptBodyMax = 0
 
@@ -190,6 +192,7 @@ final class Exchange: TimerOwner {
     {
       return fail(.outcomeDeadline, detail: passed)
     }
+    isKeyed = router.idempotencyKey.map { $0.value(&worker.requestHead, head) != nil } ?? false
     let key = worker.keyScratch
     key.removeAll()
     if settings.rejectsMisdirected, let refusal = misdirection(head) {
@@ -263,7 +266,7 @@ final class Exchange: TimerOwner {
   @inline(__always)
   private func answered(by entry: BindEntry) {
     entry.requestBegan(at: now)
-    if !requestIsComplete, entry.policy.retries(method) { keptBodyMax = entry.policy.keptBodyMax }
+    if !requestIsComplete, entry.policy.retries(method, isKeyed: isKeyed) { keptBodyMax = entry.policy.keptBodyMax }
     perform(machine.handle(entry.failure.map { .failed($0) } ?? .bound))
   }
 
@@ -621,7 +624,7 @@ final class Exchange: TimerOwner {
         if isTunnel {
           client.attemptAbandoned(slot)  // how long a tunnel lived says nothing about latency
         } else {
-          client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success)
+          client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success || !isEndpointsFault)
         }
       }
     }
@@ -649,6 +652,12 @@ final class Exchange: TimerOwner {
     return !isSuspect(status) || entry { $0.policy.isSuccess(status: status) } ?? false
   }
 
+  /// Whether a response that is no success speaks against the endpoint. A call that ends with NOT_FOUND is none that
+  /// another endpoint would have answered.
+  private var isEndpointsFault: Bool {
+    !isGRPC || (grpcStatus ?? GRPCStatus(httpStatus: status)).isEndpointsFault
+  }
+
   /// Whether a response with this status has to be looked at, because it may be a failure.
   @inline(__always)
   private func isSuspect(_ status: Int) -> Bool {
@@ -661,7 +670,7 @@ final class Exchange: TimerOwner {
     client { client in
       client.stats.attemptEnded(
         status: status, success: false, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
-      client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
+      client.attemptEnded(slot, startedAt: attemptStartedAt, ok: !isEndpointsFault)
     }
   }
 
@@ -691,7 +700,7 @@ final class Exchange: TimerOwner {
   /// The caller waits for the answer of a gRPC call.
   private(set) var isGRPC = false
   /// How the call ended, as the backend says.
-  private(set) var grpcStatus: GRPCStatus?
+  var grpcStatus: GRPCStatus?
   /// How the backend ended its stream amid the response; the caller's ends the same way.
   var backendResetCode: HTTP2ErrorCode?
 

@@ -9,6 +9,7 @@ struct ServicePolicy {
 
   private let classifier: Classifier
   private let backoff: Backoff.Policy
+  private let heedsKeys: Bool
   /// Bytes of a request's body that are kept at most, so that it can be sent again.
   let keptBodyMax: Int
   /// Pays for retries; each worker has its part.
@@ -29,6 +30,7 @@ struct ServicePolicy {
       case .jittered(let least, let most):
         .decorrelatedJitter(minMilliseconds: UInt64(least), maxMilliseconds: UInt64(most))
       }
+    heedsKeys = service.retries.heedIdempotencyKey
     keptBodyMax = service.retryBufferSize.requestBytes
     if case .statusRanges = classifier { failsOnlyAbove499 = false } else { failsOnlyAbove499 = true }
   }
@@ -53,25 +55,28 @@ struct ServicePolicy {
 
   // MARK: Retries
 
-  /// Whether a request that got no answer, or one with a 5xx, may be sent again as far as its method goes.
-  func retries(_ method: Method) -> Bool {
-    switch classifier {
+  /// Whether a request that got no answer, or one with a 5xx, may be sent again as far as its method goes. `isKeyed`: it
+  /// has an `Idempotency-Key`, so that the service knows it again.
+  func retries(_ method: Method, isKeyed: Bool = false) -> Bool {
+    let method = isKeyed && heedsKeys && method.isRepeatable && !method.isIdempotent ? .put : method
+    return switch classifier {
     case .nonRetryable5XX, .allSuccessful: false
     case .retryableRead5XX: method.isSafe
     case .retryableIdempotent5XX: method.isIdempotent
     case .retryableAll5XX: method.isRepeatable
     case .statusRanges(let ranges): !ranges.retryable.isEmpty && ranges.methods.contain(method)
-    case .grpc(let grpc): grpc.retryable != .never && method == .post
+    case .grpc(let grpc): grpc.retryable != .never
     }
   }
 
   /// The same for an answer with this status.
-  func retries(_ method: Method, status: Int) -> Bool {
+  func retries(_ method: Method, isKeyed: Bool = false, status: Int) -> Bool {
     switch classifier {
     case .statusRanges(let ranges):
-      !isSuccess(status: status) && ranges.methods.contain(method) && ranges.retryable.contains { $0.contains(status) }
+      !isSuccess(status: status) && ranges.retryable.contains { $0.contains(status) }
+        && retries(method, isKeyed: isKeyed)
     case .grpc: false
-    default: status >= 500 && retries(method)
+    default: status >= 500 && retries(method, isKeyed: isKeyed)
     }
   }
 

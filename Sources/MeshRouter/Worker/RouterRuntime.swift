@@ -21,6 +21,8 @@ final class RouterRuntime {
   private let serviceSettings: ServiceSettings
   /// What ring balancers hash.
   let ringKeys: RingKeys
+  /// Looked for in requests, where a service heeds it.
+  let idempotencyKey: HeaderName?
   /// Names the milliseconds that a caller waits.
   let timeoutHeader: HeaderName?
   let identifiers: [Identifier]
@@ -57,6 +59,10 @@ final class RouterRuntime {
       lineBytesMax: configuration.maxInitialLineKilobytes * 1_024,
       headBytesMax: (configuration.maxInitialLineKilobytes + configuration.maxHeadersKilobytes) * 1_024)
     timeoutHeader = configuration.timeoutHeader.map { HeaderName($0) }
+    let heedsKeys =
+      configuration.service.retries.heedIdempotencyKey
+      || configuration.service.configs.contains { $0.settings.retries.heedIdempotencyKey }
+    idempotencyKey = heedsKeys ? HeaderName("Idempotency-Key") : nil
     identifiers = configuration.identifiers.map { Identifier($0, dstPrefix: plan.configuration.dstPrefix) }
     identifiersReadCaller = identifiers.contains(where: \.readsCaller)
     cache = BindCache(capacity: configuration.bindingCache.paths)
