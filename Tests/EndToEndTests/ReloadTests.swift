@@ -62,8 +62,10 @@ struct ReloadTests {
     router.signal(SIGHUP)
     for _ in 0..<200 where router.output.components(separatedBy: "routers[0].dtab").count < 3 { usleep(20_000) }
     #expect(router.output.components(separatedBy: "routers[0].dtab").count == 3)
+    #expect(try AdminPage.get(router, "/admin/server_info")?.contains("reload: nothing was changed") == true)
     router.configuration = good
     #expect(try reload(router).applied)
+    #expect(try AdminPage.get(router, "/admin/server_info")?.contains("\"problems\":[]") == true)
   }
 
   @Test("a port that somebody else has changes nothing")

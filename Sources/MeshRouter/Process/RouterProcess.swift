@@ -30,6 +30,8 @@ public final class RouterProcess {
   private let ids = ClientIDs()
   private var scopes: [String: RouterScopes] = [:]
   private let sockets: ServerSockets
+  /// Why the file as it was read last is not in force; `nil`: it is.
+  private var reloadProblem: String?
   private var reloading: Task<Result<String, ReloadRefusal>, Never>?
   private var mailboxes: [Mailbox<WorkerMessage>] = []
   private let control: Mailbox<ControlMessage>
@@ -338,10 +340,12 @@ public final class RouterProcess {
       ProcessLog.shared.install(configuration.logging)
       await barrier()
       processMetrics.configurationLoaded()
+      reloadProblem = nil
       log.notice("the configuration was read again", metadata: ["file": "\(file)", "result": "\(report.sentence)"])
       return .success(report.json(file: file, warnings: warnings))
     } catch {
       processMetrics.reloadRefused()
+      reloadProblem = "reload: \(error.problem)"
       for line in error.lines { log.error("reload: \(line)") }
       return .failure(error)
     }
@@ -395,7 +399,8 @@ public final class RouterProcess {
 
   /// What an operator should mend, a sentence each.
   var problems: [String] {
-    store.problems.map { $0.namespace.isEmpty ? $0.message : "dtab \($0.namespace): \($0.message)" }
+    (reloadProblem.map { [$0] } ?? [])
+      + store.problems.map { $0.namespace.isEmpty ? $0.message : "dtab \($0.namespace): \($0.message)" }
       + parts.compactMap(\.table.fileProblem) + tls.problems
       + namers.inUse.compactMap { namer in namer.lastError.map { "namer \(namer.prefix): \($0)" } }
   }

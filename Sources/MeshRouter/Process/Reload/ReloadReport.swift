@@ -55,23 +55,13 @@ struct ReloadReport: Sendable, Equatable {
   private mutating func compare<Item, Settings: Equatable>(
     _ kind: Kind, _ old: [Item], _ new: [Item], _ label: (Item) -> String, _ settings: (Item) -> Settings
   ) {
-    // Namers may share a prefix, and then their order tells them apart.
-    func occurrences(_ items: [Item]) -> [(name: String, place: Int, item: Item)] {
-      var seen: [String: Int] = [:]
-      return items.map { item in
-        let name = label(item)
-        defer { seen[name, default: 0] += 1 }
-        return (name, seen[name] ?? 0, item)
-      }
+    for item in new {
+      let known = old.first { label($0) == label(item) }
+      let change = known.map { settings($0) == settings(item) ? Change.unchanged : .changed } ?? .added
+      parts.append(Part(kind: kind, label: label(item), change: change))
     }
-    let (before, after) = (occurrences(old), occurrences(new))
-    for (name, place, item) in after {
-      let known = before.first { $0.name == name && $0.place == place }
-      let change = known.map { settings($0.item) == settings(item) ? Change.unchanged : .changed } ?? .added
-      parts.append(Part(kind: kind, label: name, change: change))
-    }
-    for (name, place, _) in before where !after.contains(where: { $0.name == name && $0.place == place }) {
-      parts.append(Part(kind: kind, label: name, change: .removed))
+    for item in old where !new.contains(where: { label($0) == label(item) }) {
+      parts.append(Part(kind: kind, label: label(item), change: .removed))
     }
   }
 
