@@ -95,11 +95,14 @@ final class Router: Sendable {
   struct StartError: Error, CustomStringConvertible { var description: String }
 
   private func waitUntilItAccepts() throws {
+    // The admin server follows the others.
+    var ports = [port, adminPort]
     for _ in 0..<1_500 {
-      if let socket = try? RawSocket(connectingTo: port) {
+      while let next = ports.first, let socket = try? RawSocket(connectingTo: next) {
         socket.close()
-        return
+        ports.removeFirst()
       }
+      if ports.isEmpty { return }
       guard process.isRunning else { throw StartError(description: output) }
       usleep(20_000)
     }
