@@ -13,19 +13,19 @@ struct ResilienceKeyTests {
   }
 
   private func accrual(_ text: String) throws -> Configuration.FailureAccrual {
-    let loaded = client("failureAccrual: {\(text)}")
-    #expect(loaded.lines.isEmpty)
-    let configuration = try #require(loaded.configuration)
-    #expect(load(configuration.effectiveJSON).configuration == configuration)
-    return configuration.routers[0].client.failureAccrual
+    try router(client("failureAccrual: {\(text)}")).client.failureAccrual
   }
 
   private func classifier(_ text: String) throws -> Configuration.ResponseClassifier {
-    let loaded = service("responseClassifier: {\(text)}")
+    try router(service("responseClassifier: {\(text)}")).service.responseClassifier
+  }
+
+  /// Of a configuration that nothing is said against, and that is the same once it was written out and read.
+  private func router(_ loaded: Loaded) throws -> Configuration.Router {
     #expect(loaded.lines.isEmpty)
     let configuration = try #require(loaded.configuration)
     #expect(load(configuration.effectiveJSON).configuration == configuration)
-    return configuration.routers[0].service.responseClassifier
+    return configuration.routers[0]
   }
 
   @Test("what is not written is as in linkerd")

@@ -12,7 +12,9 @@ struct BarFixture {
     mkdir(disco, 0o755)
   }
 
-  func name(_ name: String, _ ports: UInt16...) throws {
+  func name(_ name: String, _ ports: UInt16...) throws { try self.name(name, ports) }
+
+  func name(_ name: String, _ ports: [UInt16]) throws {
     try Harness.write(ports.map { "127.0.0.1 \($0)\n" }.joined(), to: "\(disco)/\(name)")
   }
 

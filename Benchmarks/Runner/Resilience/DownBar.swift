@@ -9,7 +9,7 @@ enum DownBar {
     let fixture = try BarFixture()
     defer { fixture.remove() }
     let backends = try FaultyBackends(10)
-    try Harness.write(backends.ports.map { "127.0.0.1 \($0)\n" }.joined(), to: "\(fixture.disco)/web")
+    try fixture.name("web", backends.ports)
 
     // From healthy to down, as an outage comes.
     let router = try fixture.router(binary, service: ResilienceStage.retryableReads)

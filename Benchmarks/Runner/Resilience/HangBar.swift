@@ -9,7 +9,7 @@ enum HangBar {
     let fixture = try BarFixture()
     defer { fixture.remove() }
     let backends = try FaultyBackends(10)
-    try Harness.write(backends.ports.map { "127.0.0.1 \($0)\n" }.joined(), to: "\(fixture.disco)/web")
+    try fixture.name("web", backends.ports)
     let router = try fixture.router(
       binary, client: "{requestAttemptTimeoutMs: \(attemptMilliseconds)}", service: ResilienceStage.retryableReads)
     let load = try LoadGenerator(.init(port: router.port, requests: [ResilienceStage.request], rate: rate))

@@ -17,7 +17,7 @@ enum KillBar {
     let backends = try freePorts().enumerated().map { index, port in
       try BackendProcess(port: port, log: "\(fixture.folder)/backend\(index).log")
     }
-    try Harness.write(backends.map { "127.0.0.1 \($0.port)\n" }.joined(), to: "\(fixture.disco)/web")
+    try fixture.name("web", backends.map(\.port))
     let router = try fixture.router(binary, service: ResilienceStage.retryableReads)
     let offered = try rate ?? capacity(router) / 2
     report.note("offered", offered, unit: "requests/s")

@@ -10,7 +10,7 @@ enum LineBar {
       inner.remove()
     }
     let backends = try FaultyBackends(3, .failing)
-    try Harness.write(backends.ports.map { "127.0.0.1 \($0)\n" }.joined(), to: "\(inner.disco)/web")
+    try inner.name("web", backends.ports)
     let second = try inner.router(binary, service: ResilienceStage.retryableReads)
     try outer.name("web", second.port)
     let first = try outer.router(binary, service: ResilienceStage.retryableReads)

@@ -73,11 +73,7 @@ final class Client {
     balancer = Balancer(
       kind: BalancerKind(configuration.loadBalancer.kind), maxEffort: configuration.loadBalancer.maxEffort,
       seed: worker.random.next())
-    let budget = configuration.requeueBudget  // of all workers together
-    requeueBudget = RetryBudget(
-      percentCanRetry: budget.percentCanRetry,
-      minRetriesPerSecond: Double(budget.minRetriesPerSecond) / Double(router.workerCount),
-      ttlMilliseconds: UInt64(budget.ttlSeconds) * 1_000)
+    requeueBudget = RetryBudget(configuration.requeueBudget, workerCount: router.workerCount)
     health = EndpointHealth(configuration.failureAccrual)
     update(snapshot.endpoints)
   }
@@ -139,18 +135,23 @@ final class Client {
   /// Nothing was sent, or nothing can be told from how it ended.
   func attemptAbandoned(_ slot: Int) {
     balancer.abandon(slot, at: worker.loop.now)
-    if health.isTroubled, health.probeWasAbandoned(at: slot) { balancer.setStatus(.open, of: slot) }
-    if balancer.hasFreedSlots { closeFreedPools() }
+    endedWithoutVerdict(slot)
   }
 
   /// The caller gave up. How long it waited is no less than what the endpoint takes, so a hanging one becomes less
   /// attractive; its health is not touched, since callers may be in more of a hurry than any endpoint.
   func attemptCutShort(_ slot: Int, startedAt: MonotonicInstant) {
     let now = worker.loop.now
-    guard Double(now.nanoseconds(since: startedAt)) > balancer.cost(of: slot, at: now) else {
-      return attemptAbandoned(slot)
+    if Double(now.nanoseconds(since: startedAt)) > balancer.cost(of: slot, at: now) {
+      balancer.end(slot, startedAt: startedAt, at: now, ok: true)
+    } else {
+      balancer.abandon(slot, at: now)
     }
-    balancer.end(slot, startedAt: startedAt, at: now, ok: true)
+    endedWithoutVerdict(slot)
+  }
+
+  /// If the attempt was a probe, there will be another.
+  private func endedWithoutVerdict(_ slot: Int) {
     if health.isTroubled, health.probeWasAbandoned(at: slot) { balancer.setStatus(.open, of: slot) }
     if balancer.hasFreedSlots { closeFreedPools() }
   }

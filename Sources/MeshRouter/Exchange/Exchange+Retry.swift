@@ -29,7 +29,7 @@ extension Exchange {
       } ?? false
     guard isAllowed, paysForRetry() else { return false }
     grpcStatus = call
-    endFailedAttempt(status: status)
+    endAnsweredAttempt(status: status, success: false)
     if let connection, requestIsComplete {
       self.connection = nil
       connection.discardResponse()

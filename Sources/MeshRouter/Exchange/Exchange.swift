@@ -616,18 +616,7 @@ final class Exchange: TimerOwner {
     let isTunnel = self.isTunnel
     let success = isSuccess
     let ended = now
-    if attemptIsOut {
-      attemptIsOut = false
-      client { client in
-        client.stats.attemptEnded(
-          status: status, success: success, microseconds: ended.nanoseconds(since: attemptStartedAt) / 1_000)
-        if isTunnel {
-          client.attemptAbandoned(slot)  // how long a tunnel lived says nothing about latency
-        } else {
-          client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success || !isEndpointsFault)
-        }
-      }
-    }
+    if attemptIsOut { endAnsweredAttempt(status: status, success: success) }
     if let connection, backendMayBeReused, !isTunnel {
       self.connection = nil
       connection.giveBack()
@@ -654,7 +643,7 @@ final class Exchange: TimerOwner {
 
   /// Whether a response that is no success speaks against the endpoint. A call that ends with NOT_FOUND is none that
   /// another endpoint would have answered.
-  private var isEndpointsFault: Bool {
+  private func isEndpointsFault(_ status: Int) -> Bool {
     !isGRPC || (grpcStatus ?? GRPCStatus(httpStatus: status)).isEndpointsFault
   }
 
@@ -664,13 +653,18 @@ final class Exchange: TimerOwner {
     status >= 500 || isGRPC || entry { $0.policy.failsOnlyAbove499 } == false
   }
 
-  /// Ends the attempt that is out: it was answered, with a failure.
-  func endFailedAttempt(status: Int) {
+  /// Ends the attempt that is out: it was answered; `success` as the service's classifier says.
+  @inline(__always)
+  func endAnsweredAttempt(status: Int, success: Bool) {
     attemptIsOut = false
     client { client in
       client.stats.attemptEnded(
-        status: status, success: false, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
-      client.attemptEnded(slot, startedAt: attemptStartedAt, ok: !isEndpointsFault)
+        status: status, success: success, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
+      if isTunnel {
+        client.attemptAbandoned(slot)  // how long a tunnel lived says nothing about latency
+      } else {
+        client.attemptEnded(slot, startedAt: attemptStartedAt, ok: success || !isEndpointsFault(status))
+      }
     }
   }
 

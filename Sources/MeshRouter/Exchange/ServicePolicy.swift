@@ -19,11 +19,7 @@ struct ServicePolicy {
 
   init(_ service: Configuration.Service, workerCount: Int) {
     classifier = service.responseClassifier
-    let budget = service.retries.budget
-    self.budget = RetryBudget(
-      percentCanRetry: budget.percentCanRetry,
-      minRetriesPerSecond: Double(budget.minRetriesPerSecond) / Double(workerCount),
-      ttlMilliseconds: UInt64(budget.ttlSeconds) * 1_000)
+    budget = RetryBudget(service.retries.budget, workerCount: workerCount)
     backoff =
       switch service.retries.backoff {
       case .constant(let milliseconds): .constant(milliseconds: UInt64(milliseconds))
@@ -115,5 +111,15 @@ extension Configuration.ResponseClassifier.Methods {
     case .idempotent: method.isIdempotent
     case .all: method.isRepeatable
     }
+  }
+}
+
+extension RetryBudget {
+  /// One worker's part of what is configured for all of them together.
+  init(_ configuration: Configuration.RetryBudget, workerCount: Int) {
+    self.init(
+      percentCanRetry: configuration.percentCanRetry,
+      minRetriesPerSecond: Double(configuration.minRetriesPerSecond) / Double(workerCount),
+      ttlMilliseconds: UInt64(configuration.ttlSeconds) * 1_000)
   }
 }

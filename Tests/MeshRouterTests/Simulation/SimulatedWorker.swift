@@ -32,10 +32,7 @@ final class SimulatedWorker {
     random = SeededRandom(seed: plan.seed &* 31 &+ UInt64(index))
     balancer = Balancer(kind: plan.balancer, seed: random.next())
     policy = ServicePolicy(plan.service, workerCount: plan.workers)
-    requeueBudget = RetryBudget(
-      percentCanRetry: plan.requeueBudget.percentCanRetry,
-      minRetriesPerSecond: Double(plan.requeueBudget.minRetriesPerSecond) / Double(plan.workers),
-      ttlMilliseconds: UInt64(plan.requeueBudget.ttlSeconds) * 1_000)
+    requeueBudget = RetryBudget(plan.requeueBudget, workerCount: plan.workers)
     health = EndpointHealth(plan.accrual)
     requeueAudit = BudgetAudit(requeueBudget, ttlSeconds: plan.requeueBudget.ttlSeconds)
     retryAudit = BudgetAudit(policy.budget, ttlSeconds: plan.service.retries.budget.ttlSeconds)
