@@ -93,6 +93,8 @@ extension Balancer {
 
   public var openCount: Int { state.pointee.openCount }
 
+  public var closedCount: Int { state.pointee.closedMembers }
+
   /// Picks that had to return an endpoint which was not open, since nothing better was found.
   public var failOpenTotal: UInt64 { state.pointee.failOpenTotal }
 

@@ -25,14 +25,15 @@ public final class ClientStats: StatsBlock, @unchecked Sendable {
     @inlinable static var revivals: Int { 16 }
     @inlinable static var probes: Int { 17 }
     @inlinable static var panics: Int { 18 }
+    @inlinable static var ejectionsRefused: Int { 19 }
     /// From here to `status`, each worker sees the same endpoints: a report takes the largest word, not the sum.
-    @inlinable static var endpoints: Int { 19 }
-    @inlinable static var ejected: Int { 20 }
-    @inlinable static var probing: Int { 21 }
-    @inlinable static var adds: Int { 22 }
-    @inlinable static var removes: Int { 23 }
-    @inlinable static var updates: Int { 24 }
-    @inlinable static var status: Int { 25 }
+    @inlinable static var endpoints: Int { 20 }
+    @inlinable static var ejected: Int { 21 }
+    @inlinable static var probing: Int { 22 }
+    @inlinable static var adds: Int { 23 }
+    @inlinable static var removes: Int { 24 }
+    @inlinable static var updates: Int { 25 }
+    @inlinable static var status: Int { 26 }
     @inlinable static var latency: Int { status + StatusWords.count }
     @inlinable static var connectLatency: Int { latency + HistogramWords.wordCount }
     @inlinable static var http2: Int { connectLatency + HistogramWords.wordCount }
@@ -120,6 +121,8 @@ public final class ClientStats: StatsBlock, @unchecked Sendable {
   @inlinable public func endpointEjected() { add(Word.removals) }
   @inlinable public func endpointRevived() { add(Word.revivals) }
   @inlinable public func endpointProbed() { add(Word.probes) }
+  /// An endpoint should have been left out, but too many are already.
+  @inlinable public func ejectionRefused() { add(Word.ejectionsRefused) }
   /// Every candidate was ejected or busy, and one was taken all the same.
   @inlinable public func pickedInPanic() { add(Word.panics) }
 }

@@ -86,7 +86,10 @@ extension MetricName {
     "meshrouter_client_endpoint_updates_total", .counter, client, "New endpoint sets taken over.")
   public static let clientEjections = MetricName(
     "meshrouter_client_endpoint_ejections_total", .counter, client,
-    "Times an endpoint was put out of the balancer after failures, counted by each worker.")
+    "Times an endpoint was put out of the balancer after failures or for its latency, counted by each worker.")
+  public static let clientEjectionsRefused = MetricName(
+    "meshrouter_client_endpoint_ejections_refused_total", .counter, client,
+    "Times an endpoint stayed because `maxEjectedPercent` of them were out already, counted by each worker.")
   public static let clientRevivals = MetricName(
     "meshrouter_client_endpoint_revivals_total", .counter, client,
     "Times an ejected endpoint was taken back, counted by each worker.")
@@ -202,7 +205,7 @@ extension MetricName {
       serviceFailures,
       serviceDuration, serviceInFlight, serviceRetries, serviceRetryBudget, clientAttempts, clientResponses,
       clientDuration, clientInFlight, clientConnectDuration, clientConnectFailures, clientConnectionsClosed,
-      clientConnections, clientEndpoints, clientEndpointUpdates, clientEjections, clientRevivals, clientPanics,
+      clientConnections, clientEndpoints, clientEndpointUpdates, clientEjections, clientEjectionsRefused, clientRevivals, clientPanics,
       clientRequeues, clientWaiters, clientWaited, clientTooManyWaiters, clientReceivedBytes, clientSentBytes,
       clientStreams, clientResets, clientDeadConnections,
       bindCacheEvents, bindCacheIdle, stageDuration, workerBusy, workerBusyRatio, workerTurns, workerDelay,

@@ -185,6 +185,7 @@ extension MetricsRegistry {
       family.sample(&out, scope.labels, scope.largest(Word.updates))
     }
     page.word(.clientEjections, scopes, Word.removals)
+    page.word(.clientEjectionsRefused, scopes, Word.ejectionsRefused)
     page.word(.clientRevivals, scopes, Word.revivals)
     page.word(.clientPanics, scopes, Word.panics)
     page.word(.clientRequeues, scopes, Word.requeues)

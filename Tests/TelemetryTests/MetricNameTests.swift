@@ -37,6 +37,7 @@ struct MetricNameTests {
       meshrouter_client_endpoints gauge router,client,state
       meshrouter_client_endpoint_updates_total counter router,client
       meshrouter_client_endpoint_ejections_total counter router,client
+      meshrouter_client_endpoint_ejections_refused_total counter router,client
       meshrouter_client_endpoint_revivals_total counter router,client
       meshrouter_client_picks_in_panic_total counter router,client
       meshrouter_client_requeues_total counter router,client

@@ -21,6 +21,17 @@ extension KeyTables {
       Key("tls", \.tls, .optional(clientTLS.codec), defaultNote: "none", "Speak TLS to endpoints."),
       Key(
         "failureAccrual", \.failureAccrual, failureAccrual, "When an endpoint is taken out for its failures."),
+      Key(
+        "latencyOutliers", \.latencyOutliers, .optional(latencyOutliers.codec), origin: .ours, defaultNote: "none",
+        "Take out an endpoint that answers much later than the others."),
+      Key(
+        "maxEjectedPercent", \.maxEjectedPercent, .integer(1...100), unit: "%", origin: .ours,
+        "Endpoints of a bound name that are taken out at a time at most, but always one; the others stay, whatever they"
+          + " do."),
+      Key(
+        "slowStartMs", \.slowStartMilliseconds, .integer(0...3_600_000), unit: "ms", origin: .ours,
+        "Until an endpoint that has come, or come back, takes its whole share of the requests: it begins with a tenth."
+          + " 0: it takes it at once. Not for `ring`."),
       .ignored("failFast", .boolean, "Set failureAccrual."),
       Key(
         "forwardClientCert", \.forwardClientCert, .boolean,

@@ -125,6 +125,28 @@ extension KeyTables {
         wrap: { _ in .none }, unwrap: { $0 == .none ? NoFields() : nil }),
     ])
 
+  static let latencyOutliers = ObjectTable<Configuration.LatencyOutliers>(
+    { Configuration.LatencyOutliers() },
+    [
+      Key(
+        "factor", \.factor, .number(1.1...1_000), origin: .ours,
+        "Times the median of the other endpoints: the mean latency, a geometric one, from which an endpoint is too slow."
+      ),
+      Key(
+        "minMs", \.minMilliseconds, .integer(0...86_400_000), unit: "ms", origin: .ours,
+        "An endpoint whose mean is below this is never too slow."),
+      Key(
+        "windowSecs", \.windowSeconds, .integer(1...3_600), unit: "s", origin: .ours,
+        "Time after which the endpoints are compared."),
+      Key(
+        "requests", \.requests, .integer(1...1_000_000), origin: .ours,
+        "Answers of an endpoint within the window, at one worker, without which nothing is said of it."),
+      Key(
+        "ejectMs", \.ejectMilliseconds, .integer(1...86_400_000), unit: "ms", origin: .ours,
+        "How long it is left out the first time; twice as long if it is too slow again after that, and so on to ten"
+          + " times."),
+    ])
+
   // MARK: Retries
 
   static let retries = ObjectTable<Configuration.Retries>(

@@ -10,6 +10,12 @@ extension Configuration {
     public var requeueBudget = RetryBudget()
     /// When an endpoint is taken out for its failures.
     public var failureAccrual = FailureAccrual.usual
+    /// When one is taken out because it is much slower than the others. `nil`: never.
+    public var latencyOutliers: LatencyOutliers?
+    /// Of the endpoints, how many are left out at a time at most, whatever the cause.
+    public var maxEjectedPercent = 100
+    /// Until an endpoint that has come, or come back, takes its whole share. 0: it does at once.
+    public var slowStartMilliseconds = 0
     public var session = Session(idleTimeMilliseconds: 60_000, keepAliveMilliseconds: 30_000)
     /// What endpoints speak; by default h2 for routers with `protocol: h2`, else h1.
     public var `protocol` = ClientProtocol.h1

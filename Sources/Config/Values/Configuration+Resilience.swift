@@ -22,6 +22,22 @@ extension Configuration {
     public static let usual = FailureAccrual.consecutiveFailures(failures: 5, backoff: usualBackoff)
   }
 
+  /// When an endpoint is taken out for a while because it takes much longer than the others.
+  public struct LatencyOutliers: Sendable, Equatable {
+    /// Times the others' median.
+    public var factor = 5.0
+    /// What is faster than this is never too slow.
+    public var minMilliseconds = 10
+    /// Time after which the endpoints are compared.
+    public var windowSeconds = 10
+    /// Answers within the window without which nothing is said of an endpoint.
+    public var requests = 20
+    /// The first time; as often as long when found so again and again.
+    public var ejectMilliseconds = 30_000
+
+    public init() {}
+  }
+
   /// How responses that the classifier finds retryable are asked for again.
   public struct Retries: Sendable, Equatable {
     /// Of each logical name.

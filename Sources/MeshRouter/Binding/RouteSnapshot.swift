@@ -38,6 +38,8 @@ struct ClientSnapshot: Sendable {
   var authority: String?
   var stats: ClientStats
   var endpoints: [Endpoint]
+  /// Which of them other workers leave out; some may be over by now.
+  var ejections: [SocketAddress: BalancedEndpoints.Ejection]
 }
 
 /// A worker's wish to know, and be kept told, what a name routes to.

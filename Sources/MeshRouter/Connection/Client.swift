@@ -29,14 +29,12 @@ final class Client {
   let lifeTimeNanoseconds: UInt64?
   let router: RouterRuntime
   let worker: Worker
-  let balancer: Balancer
+  let endpoints: BalancedEndpoints
   /// Indexed by the balancer's slot.
   private var pools: [EndpointPool?] = []
   var requeueBudget: RetryBudget
   /// Bind entries that route here.
   var references = 0
-  /// What is known of the endpoints' failures.
-  var health: EndpointHealth
 
   private struct TLS {
     /// Which of the router's terms hold.
@@ -70,24 +68,20 @@ final class Client {
     http2HeadLimits = H1Limits(http2: http2)
     attemptTimeoutMilliseconds = configuration.requestAttemptTimeoutMilliseconds.map(UInt64.init)
     lifeTimeNanoseconds = configuration.session.lifeTimeMilliseconds.map { UInt64($0) * 1_000_000 }
-    balancer = Balancer(
-      kind: BalancerKind(configuration.loadBalancer.kind), maxEffort: configuration.loadBalancer.maxEffort,
-      seed: worker.random.next())
+    endpoints = BalancedEndpoints(configuration, seed: worker.random.next(), stats: stats)
     requeueBudget = RetryBudget(configuration.requeueBudget, workerCount: router.workerCount)
-    health = EndpointHealth(configuration.failureAccrual)
     update(snapshot.endpoints)
+    for (address, ejection) in snapshot.ejections where ejection.until > worker.loop.now {
+      endpoints.ejectedElsewhere(address, ejection)
+    }
   }
 
-  func update(_ endpoints: [Endpoint]) {
-    balancer.update(endpoints)
+  @inline(__always) var balancer: Balancer { endpoints.balancer }
+
+  func update(_ list: [Endpoint]) {
+    endpoints.update(list, at: worker.loop.now)
     closeFreedPools()
-    reportEndpoints()
-  }
-
-  private func reportEndpoints() {
-    stats.setEndpoints(
-      count: balancer.pickableCount, ejected: balancer.pickableCount - balancer.openCount,
-      probing: health.probingCount)
+    endpoints.report()
   }
 
   /// A session for a connection that is being made; nil for clear text.
@@ -107,107 +101,50 @@ final class Client {
     return pool
   }
 
-  /// An attempt at this slot begins.
-  @inline(__always)
-  func attemptBegan(_ slot: Int) {
-    balancer.begin(slot, at: worker.loop.now)
-    if health.isTroubled { troubledAttemptBegan(slot) }
-  }
+  // MARK: Attempts
 
-  private func troubledAttemptBegan(_ slot: Int) {
-    if balancer.status(of: slot) != .open { stats.pickedInPanic() }
-    guard health.requestBegins(at: slot) else { return }
-    // The one request that is to tell whether it is well again; the next ones go elsewhere until it has.
-    balancer.setStatus(.busy, of: slot)
-    stats.endpointProbed()
+  /// Chooses an endpoint for an attempt, which begins.
+  @inline(__always)
+  func pick(_ hashes: RingHashes, avoiding tried: SlotSet) -> Int? {
+    let slot = endpoints.pick(
+      at: worker.loop.now, using: &worker.random, hash: hashes[ringKey], avoiding: tried)
+    if slot != nil { stats.attemptBegan() }
+    return slot
   }
 
   /// An attempt at this slot is over; `ok` as the service's classifier says.
   @inline(__always)
   func attemptEnded(_ slot: Int, startedAt: MonotonicInstant, ok: Bool) {
-    balancer.end(slot, startedAt: startedAt, at: worker.loop.now, ok: ok)
-    if let verdict = health.record(ok: ok, at: slot, now: worker.loop.now, using: &worker.random) {
-      act(on: verdict, slot)
-    }
-    if balancer.hasFreedSlots { closeFreedPools() }
+    let ejection = endpoints.end(
+      slot, startedAt: startedAt, at: worker.loop.now, ok: ok, using: &worker.random)
+    if let ejection { tell(ejection, of: slot) }
+    if endpoints.hasFreed { closeFreedPools() }
   }
 
   /// Nothing was sent, or nothing can be told from how it ended.
   func attemptAbandoned(_ slot: Int) {
-    balancer.abandon(slot, at: worker.loop.now)
-    endedWithoutVerdict(slot)
+    endpoints.abandon(slot, at: worker.loop.now)
+    if endpoints.hasFreed { closeFreedPools() }
   }
 
-  /// The caller gave up. How long it waited is no less than what the endpoint takes, so a hanging one becomes less
-  /// attractive; its health is not touched, since callers may be in more of a hurry than any endpoint.
+  /// The caller gave up.
   func attemptCutShort(_ slot: Int, startedAt: MonotonicInstant) {
-    let now = worker.loop.now
-    if Double(now.nanoseconds(since: startedAt)) > balancer.cost(of: slot, at: now) {
-      balancer.end(slot, startedAt: startedAt, at: now, ok: true)
-    } else {
-      balancer.abandon(slot, at: now)
-    }
-    endedWithoutVerdict(slot)
+    endpoints.cutShort(slot, startedAt: startedAt, at: worker.loop.now)
+    if endpoints.hasFreed { closeFreedPools() }
   }
 
-  /// If the attempt was a probe, there will be another.
-  private func endedWithoutVerdict(_ slot: Int) {
-    if health.isTroubled, health.probeWasAbandoned(at: slot) { balancer.setStatus(.open, of: slot) }
-    if balancer.hasFreedSlots { closeFreedPools() }
-  }
+  /// The endpoint refused a connection.
+  func rest(_ slot: Int) { endpoints.rest(slot, at: worker.loop.now) }
 
-  // MARK: Health
-
-  private func act(on verdict: FailureAccrual.Verdict, _ slot: Int) {
-    switch verdict {
-    case .ejected(let until):
-      leaveOut(slot, until: until)
-      worker.tellControl(
-        .ejected(
-          worker: worker.index, router: router.index, client: id, address: balancer.address(of: slot), until: until))
-    case .revived:
-      balancer.setStatus(.open, of: slot)
-      stats.endpointRevived()
-    }
-  }
-
-  /// Another worker has found the endpoint dead.
-  func ejectedElsewhere(_ address: SocketAddress, until: MonotonicInstant) {
-    guard let slot = balancer.slot(of: address), health.ejectedElsewhere(slot, until: until) else { return }
-    leaveOut(slot, until: until)
-  }
-
-  private func leaveOut(_ slot: Int, until: MonotonicInstant) {
-    balancer.setStatus(.closed, of: slot)
-    health.leaveOut(slot, until: until)
-    stats.endpointEjected()
-  }
-
-  /// Passes over an endpoint that refused a connection for a moment, so that the budget is not spent on it.
-  func rest(_ slot: Int) {
-    guard balancer.status(of: slot) == .open else { return }
-    balancer.setStatus(.busy, of: slot)
-    health.leaveOut(slot, until: worker.loop.now.advanced(byMilliseconds: EndpointHealth.restAfterRefusalMilliseconds))
-    stats.endpointEjected()
-  }
-
-  /// Lets endpoints in again whose time is over; called before picks.
-  @inline(__always)
-  func reviveRested() {
-    if health.isTroubled { reviveDue() }
-  }
-
-  private func reviveDue() {
-    let now = worker.loop.now
-    health.takeDue(at: now) { slot, isProbe in
-      balancer.setStatus(.open, of: slot)
-      if !isProbe { stats.endpointRevived() }
-    }
+  /// Other workers leave the endpoint out as well.
+  private func tell(_ ejection: BalancedEndpoints.Ejection, of slot: Int) {
+    worker.tellControl(
+      .ejected(
+        worker: worker.index, router: router.index, client: id, address: balancer.address(of: slot), ejection))
   }
 
   private func closeFreedPools() {
-    balancer.takeFreedSlots { slot, _ in
-      health.forget(slot)
+    endpoints.takeFreed { slot in
       guard slot < pools.count, let pool = pools[slot] else { return }
       pools[slot] = nil
       pool.close()
@@ -224,8 +161,7 @@ final class Client {
 
   func sweep(now: MonotonicInstant) {
     for case let pool? in pools { pool.closeIdle(now: now) }
-    reviveRested()
-    reportEndpoints()
+    endpoints.sweep(at: now) { tell($1, of: $0) }
   }
 
   /// Closes idle connections at once and busy ones on their return; breaks the cycle between client and pools.
@@ -244,7 +180,7 @@ final class Client {
           costNanoseconds: balancer.cost(of: slot, at: now), outstanding: balancer.outstanding(of: slot),
           idleConnections: pool?.idleCount ?? 0, openConnections: pool?.openCount ?? 0,
           isDraining: balancer.isDraining(slot), status: "\(balancer.status(of: slot))",
-          health: health.explanation(of: slot, at: now))
+          health: endpoints.explanation(of: slot, at: now))
       })
   }
 }

@@ -89,18 +89,22 @@ struct EndpointHealth {
   }
 
   /// Why the endpoint is passed over and when it is asked again, for people; nil if it is not.
-  func explanation(of slot: Int, at now: MonotonicInstant) -> String? {
-    guard slot < accruals.count else { return rest(of: slot, at: now) }
+  func explanation(of slot: Int, at now: MonotonicInstant, isEjected: Bool) -> String? {
+    guard slot < accruals.count else { return rest(of: slot, at: now, isEjected) }
     switch accruals[slot].state {
-    case .alive: return rest(of: slot, at: now)
+    case .alive: return rest(of: slot, at: now, isEjected)
     case .dead(let until): return "ejected: \(fresh.policy.explanation); probe in \(Self.seconds(until, now))"
     case .probing(isOut: false): return "ejected; the next request is its probe"
     case .probing(isOut: true): return "ejected; its probe is out"
     }
   }
 
-  private func rest(of slot: Int, at now: MonotonicInstant) -> String? {
-    out.first { $0.slot == slot }.map { "refused a connection; passed over for \(Self.seconds($0.until, now))" }
+  private func rest(of slot: Int, at now: MonotonicInstant, _ isEjected: Bool) -> String? {
+    out.first { $0.slot == slot }.map { item in
+      isEjected
+        ? "ejected: much slower than the others; back in \(Self.seconds(item.until, now))"
+        : "refused a connection; passed over for \(Self.seconds(item.until, now))"
+    }
   }
 
   private static func seconds(_ until: MonotonicInstant, _ now: MonotonicInstant) -> String {

@@ -14,6 +14,8 @@ final class ClientControl {
   let stats: [ClientStats]
   /// Routes that lead here.
   var references = 0
+  /// Endpoints that workers leave out, for those that meet the name later.
+  private var ejections: [SocketAddress: BalancedEndpoints.Ejection] = [:]
   private var token: ObservationToken?
 
   init(
@@ -31,7 +33,12 @@ final class ClientControl {
   func snapshot(worker: Int) -> ClientSnapshot {
     ClientSnapshot(
       id: id, path: path, name: name, authority: source.authority, stats: stats[worker],
-      endpoints: source.current.endpoints)
+      endpoints: source.current.endpoints, ejections: ejections)
+  }
+
+  func ejected(_ address: SocketAddress, _ ejection: BalancedEndpoints.Ejection, at now: MonotonicInstant) {
+    ejections = ejections.filter { $0.value.until > now }
+    ejections[address] = ejection
   }
 
   /// Whether it can be told yet what the endpoints are.

@@ -220,6 +220,11 @@ final class RouterControl {
     return client
   }
 
+  /// A worker leaves an endpoint out.
+  func ejected(client id: Int, _ address: SocketAddress, _ ejection: BalancedEndpoints.Ejection) {
+    clients.values.first { $0.id == id }?.ejected(address, ejection, at: Clock.now)
+  }
+
   private func endpointsChanged(_ client: ClientControl) {
     guard client.isKnown else { return }
     for worker in 0..<workerCount {

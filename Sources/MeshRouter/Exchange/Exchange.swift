@@ -279,15 +279,7 @@ final class Exchange: TimerOwner {
       client = Unretained(drawn.client)
       if let host = drawn.host { changeHost(to: host) }
     }
-    let slot = client { client in
-      client.reviveRested()
-      let slot = client.balancer.pick(at: now, using: &worker.random, hash: ringHashes[client.ringKey], avoiding: tried)
-      if let slot {
-        client.attemptBegan(slot)
-        client.stats.attemptBegan()
-      }
-      return slot
-    }
+    let slot = client { $0.pick(ringHashes, avoiding: tried) }
     guard let slot, let slot else { return perform(machine.handle(.failed(.pickNoEndpoints))) }
     self.slot = slot
     attemptStartedAt = now

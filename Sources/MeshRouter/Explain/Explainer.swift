@@ -138,7 +138,7 @@ struct Explainer {
         address: endpoint.address.description, weight: endpoint.weight,
         costMilliseconds: costs.isEmpty ? nil : costs.reduce(0, +) / Double(costs.count) / 1e6,
         inFlight: views.reduce(0) { $0 + $1.outstanding }, idleConnections: views.reduce(0) { $0 + $1.idleConnections },
-        status: views.first { $0.status != "open" }?.status ?? "open")
+        status: views.first { $0.status != "open" }?.status ?? "open", health: views.compactMap(\.health).first)
     }
     return target
   }

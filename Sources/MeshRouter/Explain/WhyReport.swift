@@ -12,7 +12,10 @@ public struct WhyReport: Sendable {
       public var costMilliseconds: Double?
       public var inFlight: Int
       public var idleConnections: Int
+      /// As the worker that leaves it out sees it: `open`, `busy` or `closed`.
       public var status: String
+      /// Why it is passed over or spared, and until when; `nil` if it is not.
+      public var health: String?
     }
     /// Of the requests, 0 to 1.
     public var share: Double
@@ -61,12 +64,13 @@ extension WhyReport {
       if let stale = target.staleMilliseconds { lines.append("           endpoints are stale for \(stale) ms") }
       for (index, candidate) in target.candidates.enumerated() {
         let cost = candidate.costMilliseconds.map { "cost \(rounded($0)) ms, " } ?? "not met yet, "
+        let health = candidate.health.map { " (\($0))" } ?? ""
         let weight = candidate.weight == 1 ? "" : "weight \(rounded(candidate.weight)), "
         lines.append(
           (index == 0 ? "pick       " : "           ")
             + "\(candidate.address)  \(weight)\(cost)\(candidate.inFlight) in flight, "
-            + "\(candidate.idleConnections) idle connection\(candidate.idleConnections == 1 ? "" : "s")  \(candidate.status)"
-        )
+            + "\(candidate.idleConnections) idle connection\(candidate.idleConnections == 1 ? "" : "s")  "
+            + candidate.status + health)
       }
     }
     if let reason {
@@ -115,6 +119,7 @@ extension WhyReport {
               $0.member("inFlight", UInt64(candidate.inFlight))
               $0.member("idleConnections", UInt64(candidate.idleConnections))
               $0.member("status", candidate.status)
+              if let health = candidate.health { $0.member("health", health) }
             }
           }
         }

@@ -280,9 +280,10 @@ public final class RouterProcess {
       log.error(
         "a server does not accept on one of the workers", metadata: ["at": "\(address)", "problem": "\(problem)"])
     case .drained(let worker): drained.insert(worker)
-    case .ejected(let worker, let router, let client, let address, let until):
+    case .ejected(let worker, let router, let client, let address, let ejection):
+      controls[router]?.ejected(client: client, address, ejection)
       for other in mailboxes.indices where other != worker {
-        mailboxes[other].send(.ejected(router: router, client: client, address: address, until: until))
+        mailboxes[other].send(.ejected(router: router, client: client, address: address, ejection))
       }
     case .handshakeFailed(let peer, let name, let word, let text):
       handshakes.failed(peer: peer, name: name, word: word, text: text)

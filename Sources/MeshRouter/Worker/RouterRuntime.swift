@@ -149,8 +149,8 @@ final class RouterRuntime {
     for exchange in waiters { exchange.bindAnswered() }
   }
 
-  func ejected(client id: Int, _ address: SocketAddress, until: MonotonicInstant) {
-    clients[id]?.ejectedElsewhere(address, until: until)
+  func ejected(client id: Int, _ address: SocketAddress, _ ejection: BalancedEndpoints.Ejection) {
+    clients[id]?.endpoints.ejectedElsewhere(address, ejection)
   }
 
   func updateEndpoints(client id: Int, _ endpoints: [Endpoint]) { clients[id]?.update(endpoints) }

@@ -107,8 +107,8 @@ final class Worker {
     switch message {
     case .route(let index, let entry, let snapshot): router(index)?.update(entry: entry, snapshot)
     case .endpoints(let index, let client, let endpoints): router(index)?.updateEndpoints(client: client, endpoints)
-    case .ejected(let index, let client, let address, let until):
-      router(index)?.ejected(client: client, address, until: until)
+    case .ejected(let index, let client, let address, let ejection):
+      router(index)?.ejected(client: client, address, ejection)
     case .reload(let plans):
       for (address, error) in apply(plans) { tellControl(.listenFailed(address, "\(error)")) }
     case .serverTLS(let index, let socket, let context):

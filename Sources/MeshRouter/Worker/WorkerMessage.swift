@@ -6,8 +6,8 @@ import Telemetry
 enum WorkerMessage: Sendable {
   case route(router: Int, entry: UInt64, RouteSnapshot)
   case endpoints(router: Int, client: Int, [Endpoint])
-  /// Another worker found an endpoint dead.
-  case ejected(router: Int, client: Int, address: SocketAddress, until: MonotonicInstant)
+  /// Another worker has left an endpoint out.
+  case ejected(router: Int, client: Int, address: SocketAddress, BalancedEndpoints.Ejection)
   /// All routers and servers there shall be from now on; those that are there stay as they are.
   case reload([RouterPlan])
   /// New certificates of a server; connections keep the old ones.
@@ -29,8 +29,8 @@ enum ControlMessage: Sendable {
   /// The worker forgot the entry.
   case release(worker: Int, router: Int, entry: UInt64)
   case drained(worker: Int)
-  /// An endpoint is left out because its requests fail; the other workers are to know.
-  case ejected(worker: Int, router: Int, client: Int, address: SocketAddress, until: MonotonicInstant)
+  /// An endpoint is left out; the other workers are to know.
+  case ejected(worker: Int, router: Int, client: Int, address: SocketAddress, BalancedEndpoints.Ejection)
   /// A socket that a reload has opened cannot be waited on.
   case listenFailed(SocketAddress, String)
   /// A router that a reload replaced or removed has served its last request here; it is not spoken of again.

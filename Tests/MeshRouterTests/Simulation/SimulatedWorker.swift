@@ -1,18 +1,19 @@
 import Balancers
 import MeshBase
 import Resilience
+import Telemetry
 
 @testable import MeshRouter
 
-/// One worker's side of a bound name: what `Client` holds, over the real balancer, budgets and accrual.
+/// One worker's side of a bound name: what `Client` holds, over the real endpoints and budgets.
 final class SimulatedWorker {
   let index: Int
   unowned let simulation: Simulation
   var random: SeededRandom
-  let balancer: Balancer
+  private let endpoints: BalancedEndpoints
+  private let stats = ClientStats()
   var policy: ServicePolicy
   private var requeueBudget: RetryBudget
-  private var health: EndpointHealth
   private var requeueAudit: BudgetAudit
   private var retryAudit: BudgetAudit
   /// Connections that wait for a request, by port.
@@ -30,15 +31,15 @@ final class SimulatedWorker {
     self.index = index
     self.simulation = simulation
     random = SeededRandom(seed: plan.seed &* 31 &+ UInt64(index))
-    balancer = Balancer(kind: plan.balancer, seed: random.next())
+    endpoints = BalancedEndpoints(plan.client, seed: random.next(), stats: stats)
     policy = ServicePolicy(plan.service, workerCount: plan.workers)
     requeueBudget = RetryBudget(plan.requeueBudget, workerCount: plan.workers)
-    health = EndpointHealth(plan.accrual)
     requeueAudit = BudgetAudit(requeueBudget, ttlSeconds: plan.requeueBudget.ttlSeconds)
     retryAudit = BudgetAudit(policy.budget, ttlSeconds: plan.service.retries.budget.ttlSeconds)
   }
 
   private var now: MonotonicInstant { simulation.now }
+  var balancer: Balancer { endpoints.balancer }
 
   // MARK: Budgets
 
@@ -69,62 +70,50 @@ final class SimulatedWorker {
   // MARK: Attempts
 
   func pick(hash: UInt64, avoiding tried: SlotSet) -> Int? {
-    reviveRested()
-    guard let slot = balancer.pick(at: now, using: &random, hash: hash, avoiding: tried) else { return nil }
+    guard let slot = endpoints.pick(at: now, using: &random, hash: hash, avoiding: tried) else { return nil }
     begun += 1
-    balancer.begin(slot, at: now)
-    if health.isTroubled, health.requestBegins(at: slot) { balancer.setStatus(.busy, of: slot) }
     return slot
   }
 
   func attemptEnded(_ slot: Int, startedAt: MonotonicInstant, ok: Bool) {
     ended += 1
-    balancer.end(slot, startedAt: startedAt, at: now, ok: ok)
-    switch health.record(ok: ok, at: slot, now: now, using: &random) {
-    case .ejected(let until):
-      leaveOut(slot, until: until)
-      simulation.ejected(balancer.address(of: slot), by: index, until: until)
-    case .revived: balancer.setStatus(.open, of: slot)
-    case nil: break
+    if let ejection = endpoints.end(slot, startedAt: startedAt, at: now, ok: ok, using: &random) {
+      checkShare()
+      simulation.ejected(balancer.address(of: slot), by: index, ejection)
     }
-    forgetFreed()
+    endpoints.takeFreed { _ in }
   }
 
   func attemptAbandoned(_ slot: Int) {
     abandoned += 1
-    balancer.abandon(slot, at: now)
-    if health.isTroubled, health.probeWasAbandoned(at: slot) { balancer.setStatus(.open, of: slot) }
-    forgetFreed()
+    endpoints.abandon(slot, at: now)
+    endpoints.takeFreed { _ in }
   }
 
-  func ejectedElsewhere(_ address: SocketAddress, until: MonotonicInstant) {
-    guard let slot = balancer.slot(of: address), health.ejectedElsewhere(slot, until: until) else { return }
-    leaveOut(slot, until: until)
+  func ejectedElsewhere(_ address: SocketAddress, _ ejection: BalancedEndpoints.Ejection) {
+    let before = balancer.closedCount
+    endpoints.ejectedElsewhere(address, ejection)
+    if balancer.closedCount > before { checkShare() }
   }
 
-  private func leaveOut(_ slot: Int, until: MonotonicInstant) {
-    balancer.setStatus(.closed, of: slot)
-    health.leaveOut(slot, until: until)
+  func rest(_ slot: Int) { endpoints.rest(slot, at: now) }
+
+  func sweep() {
+    endpoints.sweep(at: now) { slot, ejection in
+      checkShare()
+      simulation.ejected(balancer.address(of: slot), by: index, ejection)
+    }
   }
 
-  func rest(_ slot: Int) {
-    guard balancer.status(of: slot) == .open else { return }
-    balancer.setStatus(.busy, of: slot)
-    health.leaveOut(slot, until: now.advanced(byMilliseconds: EndpointHealth.restAfterRefusalMilliseconds))
+  /// One more is left out: not too many are.
+  private func checkShare() {
+    let most = max(1, balancer.pickableCount * simulation.plan.client.maxEjectedPercent / 100)
+    simulation.expect(balancer.closedCount <= most, "\(balancer.closedCount) endpoints are left out, not \(most) at most")
   }
 
-  func reviveRested() {
-    guard health.isTroubled else { return }
-    health.takeDue(at: now) { slot, _ in balancer.setStatus(.open, of: slot) }
-  }
-
-  func update(_ endpoints: [Endpoint]) {
-    balancer.update(endpoints)
-    forgetFreed()
-  }
-
-  private func forgetFreed() {
-    balancer.takeFreedSlots { slot, _ in health.forget(slot) }
+  func update(_ list: [Endpoint]) {
+    endpoints.update(list, at: now)
+    endpoints.takeFreed { _ in }
   }
 
   // MARK: The end
@@ -138,7 +127,7 @@ final class SimulatedWorker {
       simulation.expect(!balancer.isDraining(slot), "slot \(slot) still drains at the end")
     }
     // Once every wait is over, each endpoint is chosen again or is to be probed.
-    reviveRested()
+    endpoints.sweep(at: now) { _, _ in }
     for slot in balancer.slotsInUse {
       simulation.expect(
         balancer.status(of: slot) == .open, "slot \(slot) is \(balancer.status(of: slot)) long after its last request")

@@ -10,8 +10,10 @@ final class Simulation {
   enum Event {
     case arrival
     case exchange(SimulatedExchange, SimulatedExchange.Happening, number: Int?)
-    /// A worker hears from another that an endpoint is dead.
-    case ejected(SocketAddress, worker: Int, until: MonotonicInstant)
+    /// A worker hears from another that an endpoint is left out.
+    case ejected(SocketAddress, worker: Int, BalancedEndpoints.Ejection)
+    /// Housekeeping.
+    case sweep
     case mood
     case endpoints
     case leap
@@ -46,7 +48,7 @@ final class Simulation {
 
   func run() {
     changeEndpoints(all: true)
-    for event in [Event.arrival, .mood] { schedule(event, after: 0) }
+    for event in [Event.arrival, .mood, .sweep] { schedule(event, after: 0) }
     if plan.listChanges { schedule(.endpoints, after: 5 * plan.spacing) }
     if plan.leaps { schedule(.leap, after: 10 * plan.spacing) }
     while events < Self.eventsMax, let (time, event) = queue.next() {
@@ -71,7 +73,10 @@ final class Simulation {
     case .exchange(let exchange, let what, let number):
       current = exchange.number
       exchange.happen(what, number: number)
-    case .ejected(let address, let worker, let until): workers[worker].ejectedElsewhere(address, until: until)
+    case .ejected(let address, let worker, let ejection): workers[worker].ejectedElsewhere(address, ejection)
+    case .sweep:
+      for worker in workers { worker.sweep() }
+      if exchanges.count < plan.requests { schedule(.sweep, after: 1_000_000_000) }
     case .mood:
       backends[random.below(backends.count)].mood = plan.moods[random.below(plan.moods.count)]
       if exchanges.count < plan.requests { schedule(.mood, after: UInt64(random.below(Int(8 * plan.spacing)))) }
@@ -100,9 +105,9 @@ final class Simulation {
     queue.schedule(event, at: now.advanced(byNanoseconds: wait))
   }
 
-  func ejected(_ address: SocketAddress, by worker: Int, until: MonotonicInstant) {
+  func ejected(_ address: SocketAddress, by worker: Int, _ ejection: BalancedEndpoints.Ejection) {
     for other in workers where other.index != worker {
-      schedule(.ejected(address, worker: other.index, until: until), after: UInt64(random.below(3_000_000)))
+      schedule(.ejected(address, worker: other.index, ejection), after: UInt64(random.below(3_000_000)))
     }
   }
 
@@ -128,6 +133,9 @@ final class Simulation {
     let begun = workers.reduce(0) { $0 + $1.begun }
     let paid = workers.reduce(0) { $0 + $1.retriesPaid + $1.requeuesPaid }
     expect(begun <= plan.requests + paid, "\(begun) attempts of \(plan.requests) requests with \(paid) paid for")
+    now = now.advanced(byMilliseconds: 86_400_000)
+    // A last window's latencies may leave somebody out once more.
+    for worker in workers { worker.sweep() }
     now = now.advanced(byMilliseconds: 86_400_000)
     for worker in workers { worker.checkAtRest() }
   }

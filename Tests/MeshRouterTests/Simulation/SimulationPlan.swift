@@ -10,8 +10,7 @@ struct SimulationPlan: CustomStringConvertible {
   var requests = 0
   /// Nanoseconds between requests, on average.
   var spacing: UInt64 = 0
-  var balancer = BalancerKind.p2cLeastLoaded
-  var accrual = Configuration.FailureAccrual.none
+  var client = Configuration.Client()
   var service = Configuration.Service()
   var requeueBudget = Configuration.RetryBudget()
   var attemptTimeoutMilliseconds: UInt64?
@@ -31,13 +30,12 @@ struct SimulationPlan: CustomStringConvertible {
     backends = 1 + random.below(random.below(4) == 0 ? 12 : 5)
     requests = 10 + random.below(50)
     spacing = [20_000, 1_000_000, 30_000_000, 400_000_000][random.below(4)]
-    balancer =
+    client.loadBalancer.kind =
       [
-        .p2cLeastLoaded, .p2cEwma(decayMilliseconds: 10_000), .roundRobin,
-        .aperture(smoothWindowMilliseconds: 5_000, lowLoad: 0.5, highLoad: 2, minAperture: 1),
-        .ring(pointsPerEndpoint: 40, loadBound: 1.25),
+        .p2c, .ewma(decayTimeMilliseconds: 10_000), .roundRobin, .aperture(Configuration.LoadBalancer.Aperture()),
+        .ring(Self.ring),
       ][random.below(5)]
-    accrual =
+    client.failureAccrual =
       switch random.below(4) {
       case 0: .none
       case 1: .consecutiveFailures(failures: 1 + random.below(4), backoff: Self.backoff(&random))
@@ -46,6 +44,17 @@ struct SimulationPlan: CustomStringConvertible {
         .successRateWindowed(
           successRate: random.unit(), windowSeconds: 1 + random.below(3), backoff: Self.backoff(&random))
       }
+    client.slowStartMilliseconds = [0, 0, 20, 5_000][random.below(4)]
+    client.maxEjectedPercent = [100, 100, 1, 50][random.below(4)]
+    if random.below(3) == 0 {
+      var outliers = Configuration.LatencyOutliers()
+      outliers.requests = 1 + random.below(3)
+      outliers.factor = 1.1 + 3 * random.unit()
+      outliers.minMilliseconds = random.below(10)
+      outliers.windowSeconds = 1 + random.below(2)
+      outliers.ejectMilliseconds = 1 + random.below(10_000)
+      client.latencyOutliers = outliers
+    }
     service.responseClassifier =
       [.nonRetryable5XX, .retryableRead5XX, .retryableIdempotent5XX, .retryableAll5XX][random.below(4)]
     service.retries.backoff = random.below(3) == 0 ? .constant(milliseconds: 0) : Self.backoff(&random)
@@ -60,6 +69,13 @@ struct SimulationPlan: CustomStringConvertible {
     moods = (0..<6).map { _ in random.below(3) == 0 ? .healthy : all[random.below(all.count)] }
     leaps = random.below(3) == 0
     listChanges = random.below(3) == 0
+  }
+
+  private static var ring: Configuration.LoadBalancer.Ring {
+    var ring = Configuration.LoadBalancer.Ring()
+    ring.pointsPerEndpoint = 40
+    ring.loadBound = 1.25
+    return ring
   }
 
   private static func backoff(_ random: inout SeededRandom) -> Configuration.Backoff {
@@ -78,7 +94,7 @@ struct SimulationPlan: CustomStringConvertible {
 
   var description: String {
     """
-    \(workers) workers, \(backends) backends, \(requests) requests each \(spacing) ns, \(balancer), \(accrual), \
+    \(workers) workers, \(backends) backends, \(requests) requests each \(spacing) ns, \(client), \
     \(service), requeues \(requeueBudget), time-outs \(attemptTimeoutMilliseconds.map(String.init) ?? "none") and \
     \(totalTimeoutMilliseconds.map(String.init) ?? "none") ms, moods \(moods), leaps \(leaps), lists \(listChanges)
     """
