@@ -207,6 +207,12 @@ struct TableLawTests {
 
   private func removeSecrets(_ configuration: inout Configuration) {
     configuration.admin.token = nil
+    for router in configuration.routers.indices {
+      configuration.routers[router].client.stickyCookie?.secret = nil
+      for entry in configuration.routers[router].client.configs.indices {
+        configuration.routers[router].client.configs[entry].settings.stickyCookie?.secret = nil
+      }
+    }
     for index in configuration.namers.indices {
       switch configuration.namers[index].kind {
       case .serversets(var zooKeeper):

@@ -170,15 +170,18 @@ extension Codec where Value == String {
   static var directory: Codec { .text("directory") }
 
   /// A header field name: RFC 9110 §5.1.
-  static var headerName: Codec {
-    .text("header name") { name in
-      let isToken = name.utf8.allSatisfy { byte in
+  static var headerName: Codec { .text("header name") { headerFault($0) } }
+
+  /// Why a text is not a header field name; `nil`: it is one.
+  static func headerFault(_ name: String) -> TextFault? {
+    let isToken =
+      !name.isEmpty
+      && name.utf8.allSatisfy { byte in
         Ascii.isDigit(byte) || (0x61...0x7a).contains(Ascii.lowercased(byte)) || "!#$%&'*+-.^_`|~".utf8.contains(byte)
       }
-      return isToken
-        ? nil
-        : TextFault("\"\(name)\" is not a header name", "Letters, digits and - . _ are the usual characters of one.")
-    }
+    return isToken
+      ? nil
+      : TextFault("\"\(name)\" is not a header name", "Letters, digits and - . _ are the usual characters of one.")
   }
 
   /// A literal IPv4 or IPv6 address.

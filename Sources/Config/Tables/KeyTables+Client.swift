@@ -38,7 +38,7 @@ extension KeyTables {
         "Tell endpoints the caller's verified certificate in `x-forwarded-client-cert`. One that a caller sent is taken"
           + " off in any case."),
       .ignored("requestAuthorizers", .list(.map(.text("anything"))), "Requests are not authorised."),
-    ] + http2(clientLimits), strays: perNameStrays,
+    ] + clientTraffic + http2(clientLimits), strays: perNameStrays,
     finish: { client, _, trail, decoding in checkHTTP2(client, trail, &decoding) })
 
   static let clientRefinement = refinement(
@@ -125,6 +125,9 @@ extension KeyTables {
             "hashHeader", \.details.hashHeader, .optional(.headerName), origin: .ours, defaultNote: "none",
             "The request header to hash; without it, the caller's address."),
           Key(
+            "hashCookie", \.details.hashCookie, .optional(.cookieName), origin: .ours, defaultNote: "none",
+            "The cookie to hash in place of a header, such as an application's session; without it, the address."),
+          Key(
             "pointsPerEndpoint", \.details.pointsPerEndpoint, .integer(1...10_000), origin: .ours,
             "Points of an endpoint of weight 1 on the ring: more spread the load more evenly."),
           Key(
@@ -135,6 +138,11 @@ extension KeyTables {
           if case .ring(let ring) = kind { ring } else { nil }
         },
         check: { ring, trail, decoding in
+          if ring.hashHeader != nil, ring.hashCookie != nil {
+            decoding.report(
+              .error, .conflict, at: trail.key("hashCookie").canonical, "there is a hashHeader as well",
+              remedy: "Keep one of them.")
+          }
           if ring.loadBound > 0, ring.loadBound <= 1 {
             decoding.report(
               .error, .outOfRange, at: trail.key("loadBound").canonical,
@@ -192,7 +200,7 @@ extension KeyTables {
         "retryBufferSize", \.retryBufferSize, retryBufferSize.codec, "What is kept of a request to send it again."),
       .ignored(
         "classificationTimeoutMs", .integer(0...Int.max), say: .hint, "Responses are not held back to be classified."),
-    ], strays: perNameStrays)
+    ] + serviceTraffic, strays: perNameStrays)
 
   static let serviceRefinement = refinement(
     service, "Logical names that the entry is for, as a pattern of their first labels: `/svc/web`, `/svc/*`.")

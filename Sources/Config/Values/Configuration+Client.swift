@@ -24,6 +24,10 @@ extension Configuration {
     public var tls: ClientTLS?
     /// Endpoints are told the caller's certificate.
     public var forwardClientCert = false
+    public var requestHeaders: HeaderRules?
+    public var responseHeaders: HeaderRules?
+    /// `nil`: callers are not bound to endpoints.
+    public var stickyCookie: StickyCookie?
     /// What some bound ids have otherwise, in the order of the file: each that covers an id sets its keys for it.
     public var configs: [Refinement<Client>] = []
 
@@ -75,6 +79,8 @@ extension Configuration {
     public struct Ring: Sendable, Equatable {
       /// Request header whose value is hashed; requests without it, and all when `nil`, hash the caller's address.
       public var hashHeader: String?
+      /// Cookie whose value is hashed in place of a header's.
+      public var hashCookie: String?
       /// Points of an endpoint of weight 1 on the ring.
       public var pointsPerEndpoint = 160
       /// Above 1: an endpoint with more than that multiple of its fair share of the requests in progress is passed over.
@@ -105,6 +111,8 @@ extension Configuration {
     public var responseClassifier = ResponseClassifier.nonRetryable5XX
     public var retries = Retries()
     public var retryBufferSize = RetryBufferSize()
+    public var requestHeaders: HeaderRules?
+    public var responseHeaders: HeaderRules?
     /// What some logical names have otherwise, in the order of the file: each that covers a name sets its keys for it.
     public var configs: [Refinement<Service>] = []
 

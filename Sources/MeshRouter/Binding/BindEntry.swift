@@ -19,9 +19,12 @@ final class BindEntry {
     let headerLines: [UInt8]
     /// What Host says to the endpoints; `nil`: what it said to us.
     let host: [UInt8]?
+    /// Something is configured for the client's traffic.
+    let controlsTraffic: Bool
 
     init(client: Client?, headerLines: [UInt8], host: [UInt8]?) {
       self.client = client
+      controlsTraffic = client?.traffic != nil
       self.headerLines = headerLines
       self.host = host
     }
@@ -48,9 +51,13 @@ final class BindEntry {
   var isBound: Bool { !isPending && failure == nil }
   private(set) var branches: [Branch] = []
   private var choice: WeightedChoice?
+  /// There are several ways to go, and callers may be bound to one of them.
+  private(set) var sticks = false
   private(set) var stats: ServiceStats?
   /// What counts as a success, and what is tried again.
   var policy: ServicePolicy
+  /// What is done on purpose to the name's traffic; `nil`: nothing.
+  let traffic: ServiceTraffic?
   /// Requests that arrived before the first answer, in order.
   var waiters: [Exchange] = []
   /// Requests that use the entry now; it is not evicted meanwhile.
@@ -62,6 +69,7 @@ final class BindEntry {
     configuration: Configuration.Service = Configuration.Service(), workerCount: Int = 1
   ) {
     policy = ServicePolicy(configuration, workerCount: workerCount)
+    traffic = ServiceTraffic(configuration)
     self.id = id
     self.hash = hash
     self.key = key
@@ -109,6 +117,7 @@ final class BindEntry {
       }
       choice = new.count > 1 ? WeightedChoice(weights: new.map(\.weight)) : nil
     }
+    sticks = branches.count > 1 && branches.contains { $0.client?.traffic?.sticky != nil }
     for branch in old { branch.client?.release() }
   }
 

@@ -57,6 +57,17 @@ final class BalancedEndpoints {
     return slot
   }
 
+  /// The same for the endpoint at this address, if it is there and well, and has not been tried.
+  func stick(to address: SocketAddress, at now: MonotonicInstant, avoiding tried: SlotSet) -> Int? {
+    if health.isTroubled { reviveDue(at: now) }
+    guard let slot = balancer.slot(of: address), !balancer.isDraining(slot), balancer.status(of: slot) == .open,
+      !tried.contains(slot)
+    else { return nil }
+    balancer.begin(slot, at: now)
+    if health.isTroubled { beginTroubled(slot) }
+    return slot
+  }
+
   private func spareWarming(
     _ slot: Int, at now: MonotonicInstant, using random: inout SeededRandom, hash: UInt64, avoiding tried: SlotSet
   ) -> Int {

@@ -27,6 +27,8 @@ final class Client {
   let http2HeadLimits: H1Limits
   let attemptTimeoutMilliseconds: UInt64?
   let lifeTimeNanoseconds: UInt64?
+  /// What is done on purpose to the name's traffic; `nil`: nothing.
+  let traffic: ClientTraffic?
   let router: RouterRuntime
   let worker: Worker
   let endpoints: BalancedEndpoints
@@ -68,6 +70,7 @@ final class Client {
     http2HeadLimits = H1Limits(http2: http2)
     attemptTimeoutMilliseconds = configuration.requestAttemptTimeoutMilliseconds.map(UInt64.init)
     lifeTimeNanoseconds = configuration.session.lifeTimeMilliseconds.map { UInt64($0) * 1_000_000 }
+    traffic = ClientTraffic(configuration)
     endpoints = BalancedEndpoints(configuration, seed: worker.random.next(), stats: stats)
     requeueBudget = RetryBudget(configuration.requeueBudget, workerCount: router.workerCount)
     update(snapshot.endpoints)
@@ -80,6 +83,7 @@ final class Client {
 
   func update(_ list: [Endpoint]) {
     endpoints.update(list, at: worker.loop.now)
+    traffic?.sticky?.update(list)
     closeFreedPools()
     endpoints.report()
   }
@@ -108,6 +112,13 @@ final class Client {
   func pick(_ hashes: RingHashes, avoiding tried: SlotSet) -> Int? {
     let slot = endpoints.pick(
       at: worker.loop.now, using: &worker.random, hash: hashes[ringKey], avoiding: tried)
+    if slot != nil { stats.attemptBegan() }
+    return slot
+  }
+
+  /// The same for the endpoint at this address, if it is there and well, and has not been tried.
+  func stick(to address: SocketAddress, avoiding tried: SlotSet) -> Int? {
+    let slot = endpoints.stick(to: address, at: worker.loop.now, avoiding: tried)
     if slot != nil { stats.attemptBegan() }
     return slot
   }

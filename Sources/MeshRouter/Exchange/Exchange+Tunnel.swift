@@ -38,6 +38,7 @@ extension Exchange {
 
   private func openTunnel(_ head: UnsafeRawBufferPointer, upgradeTo protocols: UnsafeRawBufferPointer) {
     let out = responseOut
+    let start = out.count
     var skip: KnownHeaderSet = .l5d
     // They prove that both ends of a connection agree; a stream has its own way (RFC 8441 §5).
     if stream != nil { skip = skip.union([.secWebSocketAccept, .contentLength]) }
@@ -59,7 +60,9 @@ extension Exchange {
     }
     out.append("Via: ")
     out.append(backendStream == nil ? "1.1" : "2" as StaticString)
-    out.append(" meshrouter\r\n\r\n")
+    out.append(" meshrouter\r\n")
+    if traffic != nil { editResponse(out, from: start) }
+    out.append("\r\n")
     status = stream == nil ? 101 : 200
     enterTunnel(out)
   }

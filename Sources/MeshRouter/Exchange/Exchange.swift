@@ -55,6 +55,8 @@ final class Exchange: TimerOwner {
   var commonLength = 0
   /// The backend is told another Host than the caller's.
   var hostChange: HostChange?
+  /// Something is configured for the name: header rules and the like.
+  var traffic: ExchangeTraffic?
   /// What the first caller spoke, as far as its request tells: HTTP/1 rather than HTTP/2.
   var callerSpokeHTTP1 = true
   /// The request says so by itself.
@@ -266,6 +268,7 @@ final class Exchange: TimerOwner {
   @inline(__always)
   private func answered(by entry: BindEntry) {
     entry.requestBegan(at: now)
+    if let service = entry.traffic { traffic = ExchangeTraffic(service) }
     if !requestIsComplete, entry.policy.retries(method, isKeyed: isKeyed) { keptBodyMax = entry.policy.keptBodyMax }
     perform(machine.handle(entry.failure.map { .failed($0) } ?? .bound))
   }
@@ -273,13 +276,14 @@ final class Exchange: TimerOwner {
   private func pick() {
     if branch == nil {
       // The tree may have changed to a failure while a requeue was on its way.
-      let drawn = entry { $0.isBound ? $0.drawBranch(using: &worker.random) : nil } ?? nil
+      let drawn = entry { $0.isBound ? draw(from: $0) : nil } ?? nil
       guard let drawn else { return perform(machine.handle(.failed(.bindNeg))) }
       branch = drawn
       client = Unretained(drawn.client)
+      if traffic != nil || drawn.controlsTraffic { prepareHead(for: drawn.client?.traffic) }
       if let host = drawn.host { changeHost(to: host) }
     }
-    let slot = client { $0.pick(ringHashes, avoiding: tried) }
+    let slot = client { (traffic == nil ? nil : stick(to: $0)) ?? $0.pick(ringHashes, avoiding: tried) }
     guard let slot, let slot else { return perform(machine.handle(.failed(.pickNoEndpoints))) }
     self.slot = slot
     attemptStartedAt = now
@@ -437,6 +441,7 @@ final class Exchange: TimerOwner {
   private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer, isWhole: Bool) {
     guard hasCaller else { return }
     let out = responseOut
+    let start = out.count
     var skip = hostChange == nil ? KnownHeaderSet() : [.location, .refresh]
     if isClearing { skip = skip.union(.l5d) }
     // RFC 9110 §8.6: a 204 has no Content-Length, whatever the backend says.
@@ -490,6 +495,7 @@ final class Exchange: TimerOwner {
     } else if isHTTP10 {
       out.append("Connection: keep-alive\r\n")
     }
+    if traffic != nil { editResponse(out, from: start) }
     out.append("\r\n")
     if stream != nil {
       if response.framing == .length(0) { responseEncoding = .none }
@@ -859,6 +865,7 @@ final class Exchange: TimerOwner {
     backendFinished = false
     if failureDetail != nil { failureDetail = nil }
     if hostChange != nil { hostChange = nil }
+    if traffic != nil { traffic = nil }
     failureStatus = nil
     backendResetCode = nil
     worker.giveBack(self)
