@@ -31,6 +31,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case relayResetByServer = "relay.reset_by_server"
   case relayResetByClient = "relay.reset_by_client"
   case relayRefused = "relay.refused"
+  case relaySuperseded = "relay.superseded"
   case relayBadResponse = "relay.bad_response"
   case relayIdleTimeout = "relay.idle_timeout"
   case relayTooSlowReader = "relay.too_slow_reader"
@@ -56,7 +57,7 @@ extension Reason {
     case .decodeSlow: 408
     case .identifyMisdirected: 421
     case .decodeTooLarge: 431
-    case .relayResetByClient, .relayTooSlowReader: 499
+    case .relayResetByClient, .relaySuperseded, .relayTooSlowReader: 499
     case .decodeUnsupported: 501
     case .bindNeg, .bindFail, .bindNamerError, .bindTooDeep, .bindTooManyNodes: 502
     case .connectRefused, .connectUnreachable, .connectNoTunnel, .tlsFailed, .tlsClosed, .relayResetByServer,
@@ -77,7 +78,8 @@ extension Reason {
       .identifyBadPath, .identifyMisdirected, .bindBadOverride, .relayResetByClient, .relayTooSlowReader:
       .caller
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints: .cluster
-    case .pickOverload, .connectNoDescriptors, .serverDraining, .serverMaxConnections, .loopViaLimit: .router
+    case .pickOverload, .connectNoDescriptors, .relaySuperseded, .serverDraining, .serverMaxConnections, .loopViaLimit:
+      .router
     case .connectRefused, .connectTimeout, .connectUnreachable, .connectNoTunnel, .tlsFailed, .tlsClosed, .tlsTimeout,
       .relayResetByServer, .relayRefused, .relayBadResponse, .relayIdleTimeout, .outcomeAttemptTimeout,
       .outcomeTotalTimeout, .outcomeDeadline:
@@ -134,6 +136,7 @@ extension Reason {
     case .relayResetByServer: "The endpoint closed the connection before a whole response had arrived."
     case .relayResetByClient: "The caller went away before the response was complete."
     case .relayRefused: "The endpoint refused the HTTP/2 stream without processing it, each time it was tried."
+    case .relaySuperseded: "Another endpoint, asked as well (`service.hedge`), answered first."
     case .relayBadResponse: "The endpoint's response is not valid HTTP/1.x, or contradicts itself."
     case .relayIdleTimeout: "Nothing moved on the exchange for the idle time-out."
     case .relayTooSlowReader: "The caller did not read its response for the idle time-out."
@@ -213,6 +216,7 @@ extension Reason {
     case .relayRefused:
       ["Is the endpoint shutting down, or at its limit of streams? Its log says; others of the set take over."]
     case .relayResetByClient: ["Nothing on this side; look at the caller's time-out."]
+    case .relaySuperseded: ["Nothing to do; where there are many, look at what makes some endpoints slow."]
     case .relayBadResponse: ["The answer's body names the rule that was broken; the endpoint has to be mended."]
     case .relayIdleTimeout, .relayTooSlowReader: ["Raise `streamIdleTimeoutMs` if such pauses are normal."]
     case .outcomeAttemptTimeout: ["Look at the endpoint's latency.", "Raise `client.requestAttemptTimeoutMs`."]

@@ -52,7 +52,8 @@ extension MetricName {
     "meshrouter_service_in_flight", .gauge, service, "Requests that have begun and not ended.")
   public static let serviceRetries = MetricName(
     "meshrouter_service_retries_total", .counter, service + ["kind", "outcome"],
-    "Wishes to send a request again, by why and whether it was allowed.")
+    "Wishes to send a request again, or a second time while the first is out (`hedge`), by why and whether it was allowed."
+  )
   public static let serviceRetryBudget = MetricName(
     "meshrouter_service_retry_budget_ratio", .gauge, .ratio, service,
     "Share of the retry budget in hand, 0 to 1.")
@@ -205,8 +206,9 @@ extension MetricName {
       serviceFailures,
       serviceDuration, serviceInFlight, serviceRetries, serviceRetryBudget, clientAttempts, clientResponses,
       clientDuration, clientInFlight, clientConnectDuration, clientConnectFailures, clientConnectionsClosed,
-      clientConnections, clientEndpoints, clientEndpointUpdates, clientEjections, clientEjectionsRefused, clientRevivals, clientPanics,
-      clientRequeues, clientWaiters, clientWaited, clientTooManyWaiters, clientReceivedBytes, clientSentBytes,
+      clientConnections, clientEndpoints, clientEndpointUpdates, clientEjections, clientEjectionsRefused,
+      clientRevivals, clientPanics, clientRequeues, clientWaiters, clientWaited, clientTooManyWaiters,
+      clientReceivedBytes, clientSentBytes,
       clientStreams, clientResets, clientDeadConnections,
       bindCacheEvents, bindCacheIdle, stageDuration, workerBusy, workerBusyRatio, workerTurns, workerDelay,
       accessLogDropped, overflow, retiredScopes, retiredRequests,

@@ -11,9 +11,9 @@ public final class ServiceStats: StatsBlock, @unchecked Sendable {
     @inlinable static var unexplained: Int { 2 }
     /// Kind × outcome, see `retryWord`.
     @inlinable static var retries: Int { 3 }
-    @inlinable static var budgetBalance: Int { 9 }
-    @inlinable static var budgetCapacity: Int { 10 }
-    @inlinable static var latency: Int { 11 }
+    @inlinable static var budgetBalance: Int { 12 }
+    @inlinable static var budgetCapacity: Int { 13 }
+    @inlinable static var latency: Int { 14 }
     @inlinable static var reasons: Int { latency + HistogramWords.wordCount }
 
     @inlinable static func retry(_ kind: RetryKind, _ outcome: RetryOutcome) -> Int {
@@ -21,6 +21,7 @@ public final class ServiceStats: StatsBlock, @unchecked Sendable {
         switch kind {
         case .classified: 0
         case .requeue: 1
+        case .hedge: 2
         }
       return switch outcome {
       case .sent: retries + 3 * k
@@ -62,6 +63,8 @@ public enum RetryKind: String, CaseIterable, Sendable {
   case classified
   /// Nothing was sent, so that sending again is safe whatever the method.
   case requeue
+  /// The first attempt takes unusually long.
+  case hedge
 }
 
 /// What became of the wish to send again.

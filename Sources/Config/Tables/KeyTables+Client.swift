@@ -198,6 +198,9 @@ extension KeyTables {
       Key("retries", \.retries, retries.codec, "How what the classifier finds retryable is tried again."),
       Key(
         "retryBufferSize", \.retryBufferSize, retryBufferSize.codec, "What is kept of a request to send it again."),
+      Key(
+        "hedge", \.hedge, .optional(hedge.codec), origin: .ours, defaultNote: "none",
+        "Ask a second endpoint when an answer takes longer than nearly all; the first answer counts."),
       .ignored(
         "classificationTimeoutMs", .integer(0...Int.max), say: .hint, "Responses are not held back to be classified."),
     ] + serviceTraffic, strays: perNameStrays)

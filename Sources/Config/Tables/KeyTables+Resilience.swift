@@ -160,6 +160,21 @@ extension KeyTables {
           + "have seen."),
     ])
 
+  static let hedge = ObjectTable<Configuration.Hedge>(
+    { Configuration.Hedge() },
+    [
+      Key(
+        "percentile", \.percentile, .number(1...99.99), unit: "%", origin: .ours,
+        "The second endpoint is asked when an answer takes longer than this share of those of late."),
+      Key("minMs", \.minMilliseconds, .integer(0...86_400_000), unit: "ms", origin: .ours, "But never before this."),
+      Key(
+        "maxExtraPercent", \.maxExtraPercent, .number(0...100), unit: "%", origin: .ours,
+        "Requests that are sent twice at most, of all."),
+      Key(
+        "methods", \.methods, .choice(), origin: .ours,
+        "Requests that are sent twice. `read`: GET, HEAD, OPTIONS, TRACE; `idempotent`: PUT, DELETE as well; `all`."),
+    ])
+
   static let retryBufferSize = ObjectTable<Configuration.RetryBufferSize>(
     { Configuration.RetryBufferSize() },
     [

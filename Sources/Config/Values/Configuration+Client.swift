@@ -113,6 +113,8 @@ extension Configuration {
     public var retryBufferSize = RetryBufferSize()
     public var requestHeaders: HeaderRules?
     public var responseHeaders: HeaderRules?
+    /// Whether another endpoint is asked as well when an answer takes long. `nil`: never.
+    public var hedge: Hedge?
     /// What some logical names have otherwise, in the order of the file: each that covers a name sets its keys for it.
     public var configs: [Refinement<Service>] = []
 

@@ -49,6 +49,19 @@ extension Configuration {
     public init() {}
   }
 
+  /// When a second endpoint is asked because the first takes long; the first answer counts.
+  public struct Hedge: Sendable, Equatable {
+    /// Of the latencies of late, the one after which it is.
+    public var percentile = 95.0
+    /// It is never before this.
+    public var minMilliseconds = 1
+    /// Requests that are sent twice, of all.
+    public var maxExtraPercent = 5.0
+    public var methods = ResponseClassifier.Methods.read
+
+    public init() {}
+  }
+
   /// What is kept of a request so that it can be sent again.
   public struct RetryBufferSize: Sendable, Equatable {
     /// Of the body; a longer one makes the request one that is not retried.

@@ -79,6 +79,9 @@ final class ClientConnection: StreamChannel {
     state = .head
   }
 
+  /// Another exchange goes on with what is out here.
+  func hand(to exchange: Exchange) { self.exchange = Unretained(exchange) }
+
   // MARK: Events
 
   override func ready(_ events: ReadyEvents) {
@@ -342,6 +345,18 @@ final class ClientConnection: StreamChannel {
       exchange.badResponse("A 2xx answers a CONNECT that was not sent.")
       return false
     }
+    if exchange.isBackup {
+      guard exchange.handOver(&worker.responseHead, head) else {
+        if case .discarding = state { return true }
+        return false
+      }
+      return self.exchange { responseBegan(head, $0) } ?? false
+    }
+    return responseBegan(head, exchange)
+  }
+
+  @inline(__always)
+  private func responseBegan(_ head: UnsafeRawBufferPointer, _ exchange: Exchange) -> Bool {
     let reader = BodyReader(worker.responseHead.framing, limits: pool.client.router.limits)
     exchange.responseBegan(head)
     if case .discarding = state { return true }

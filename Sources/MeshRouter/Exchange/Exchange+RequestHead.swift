@@ -83,7 +83,8 @@ extension Exchange {
 
   /// For endpoints that are told the caller's certificate.
   func appendCallerCertificate() {
-    guard let identity = caller?.identity else { return }
+    let asked = primary { $0.caller } ?? caller
+    guard let identity = asked?.identity else { return }
     identity.headerLine.withUnsafeBytes { requestHead.append($0) }
   }
 
@@ -172,5 +173,30 @@ extension Exchange {
       fields: method == .trace
         ? "Content-Type: message/http\r\n" : "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, PATCH\r\n",
       body: response)
+  }
+
+  /// A request that the router answers by itself, as the protocol asks.
+  func answerLocally(fields: String, body: [UInt8]) {
+    let out = worker.scratch
+    responseKeepsAlive = requestKeepsAlive && requestIsComplete && !callerMustClose
+    status = 200
+    out.append("HTTP/1.1 200 OK\r\n")
+    worker.appendDate(to: out)
+    out.append(fields)
+    out.append("Content-Length: ")
+    out.append(decimal: body.count)
+    out.append("\r\nVia: 1.1 meshrouter\r\n")
+    if !responseKeepsAlive { out.append("Connection: close\r\n") }
+    out.append("\r\n")
+    if stream != nil {
+      stream { $0.respond(out.readable, end: body.isEmpty) }
+      out.removeAll()
+      body.withUnsafeBytes { bytes in stream { $0.send(bytes) } }
+      stream { $0.end() }
+    } else {
+      body.withUnsafeBytes { out.append($0) }
+    }
+    flushResponse()
+    perform(machine.handle(.completed))
   }
 }

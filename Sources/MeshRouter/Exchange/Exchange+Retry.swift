@@ -17,6 +17,10 @@ extension Exchange {
     let call = isCall ? response.value(of: .grpcStatus).flatMap { GRPCStatus(head[$0]) } : nil
     // A call that is answered as it should be ends with its trailers, and they come too late to be held back.
     if isCall, call == nil, status < 400 { return false }
+    if backup != nil, !isSuccess(status, call), backupAwaitsResponse {
+      endAttempt(failedWith: status, call)
+      return goesOnWithBackup(insteadOf: .relayBadResponse)
+    }
     let isSaidRetryable = response.value(of: .l5dRetryable).map { head[$0].elementsEqual("true".utf8) } ?? false
     let isFromRouter = response.index(of: .l5dSuccessClass) != nil || response.index(of: .l5dErr) != nil
     let isAllowed =
@@ -28,19 +32,26 @@ extension Exchange {
           : entry.policy.retries(method, isKeyed: isKeyed, status: status)
       } ?? false
     guard isAllowed, paysForRetry() else { return false }
+    endAttempt(failedWith: status, call)
+    perform(machine.handle(.retry))
+    return true
+  }
+
+  /// Ends the attempt whose response has begun and is a failure that nobody is to see.
+  func endAttempt(failedWith status: Int, _ call: GRPCStatus?) {
     grpcStatus = call
     endAnsweredAttempt(status: status, success: false)
     if let connection, requestIsComplete {
       self.connection = nil
       connection.discardResponse()
     }
-    perform(machine.handle(.retry))
-    return true
   }
 
   /// Tries the request again after an attempt that came to no response; false: it has failed for good.
   func retry(after reason: Reason) -> Bool {
     let method = self.method
+    if isBackup { return false }
+    if backup != nil, goesOnWithBackup(insteadOf: reason) { return true }
     let isCall = isGRPC
     let isAllowed =
       entry { isCall ? $0.policy.retriesCall(nil, status: 0) : $0.policy.retries(method, isKeyed: isKeyed) } ?? false
@@ -72,6 +83,7 @@ extension Exchange {
     failureDetail = nil
     backendResetCode = nil
     disarm(&attemptTimer)
+    if backup != nil { dropBackup() }
     // Another endpoint is asked as long as there is one that has not failed this request.
     tried.insert(slot)
     let isExhausted = client { tried.count >= $0.balancer.pickableCount } ?? true

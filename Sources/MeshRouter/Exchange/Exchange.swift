@@ -17,19 +17,19 @@ final class Exchange: TimerOwner {
   /// The caller's stream, if it speaks HTTP/2.
   var stream: Unretained<ServerStream> = nil
   /// What is configured for the server that the caller came to; of the worker's.
-  private(set) var settings: Unretained<ServerRuntime> = nil
+  var settings: Unretained<ServerRuntime> = nil
   /// Of the settings: the caller's `l5d-*` fields are left out.
   private var isClearing = false
   /// Not evicted while it counts this exchange among those in flight.
-  private(set) var entry: Unretained<BindEntry> = nil
+  var entry: Unretained<BindEntry> = nil
   /// The entry's; a change of the entry may end it, so it is held.
-  private var branch: BindEntry.Branch?
+  var branch: BindEntry.Branch?
   /// The branch's.
-  private(set) var client: Unretained<Client> = nil
-  private(set) var slot = 0
+  var client: Unretained<Client> = nil
+  var slot = 0
   var tried = SlotSet()
   /// For ring balancers.
-  private var ringHashes = RingHashes()
+  var ringHashes = RingHashes()
   /// The backend's connection, if it speaks HTTP/1.
   var connection: ClientConnection?
   /// The backend's stream, if it speaks HTTP/2.
@@ -37,10 +37,16 @@ final class Exchange: TimerOwner {
   /// Set by a connection that is being made for this exchange.
   var connecting: ClientConnection?
   private var waitingPool: EndpointPool?
+  /// The exchange that this one is the second attempt of; it has no caller then.
+  var primary: Unretained<Exchange> = nil
+  /// The second attempt of this one.
+  var backup: Unretained<Exchange> = nil
+  /// There may be one.
+  private var hedges = false
 
-  private(set) var method = Method.get
+  var method = Method.get
   private var isHTTP10 = false
-  private var requestKeepsAlive = true
+  var requestKeepsAlive = true
   var upgradeWanted = false
   /// A tunnel is wanted that the endpoint does not take over HTTP/2: it gets a connection of HTTP/1.
   var avoidsStreams = false
@@ -64,7 +70,7 @@ final class Exchange: TimerOwner {
   var headIsPending = false
   private var isDriving = false
   /// The request's body goes on in chunks, where it goes on over HTTP/1.
-  private(set) var bodyIsChunked = false
+  var bodyIsChunked = false
   /// What has come of the body, while the request may have to be sent again; pooled.
   var keptBody: ByteBuffer?
   /// The request has an `Idempotency-Key`, and some service heeds it.
@@ -78,8 +84,8 @@ final class Exchange: TimerOwner {
   var callerFinished = false
   var backendFinished = false
 
-  private var startedAt = MonotonicInstant(nanoseconds: 0)
-  private(set) var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
+  var startedAt = MonotonicInstant(nanoseconds: 0)
+  var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
   var attemptIsOut = false
   private var responseBeganAt = MonotonicInstant(nanoseconds: 0)
   var lastMoved = MonotonicInstant(nanoseconds: 0)
@@ -87,6 +93,7 @@ final class Exchange: TimerOwner {
   var attemptTimer = TimerID.none
   var totalTimer = TimerID.none
   var retryTimer = TimerID.none
+  var hedgeTimer = TimerID.none
   /// When the caller will have given up; nil if it did not say.
   var deadline: MonotonicInstant?
   var deadlineTimer = TimerID.none
@@ -97,16 +104,17 @@ final class Exchange: TimerOwner {
   /// The request's head as it came; only when there is an access log.
   private var logHead: ByteBuffer?
   /// Where the request was sent; only when there is an access log.
-  private var endpoint: SocketAddress?
+  var endpoint: SocketAddress?
 
   /// How body bytes go to the caller; `frames` over HTTP/2.
   enum ResponseEncoding { case none, raw, chunked, frames }
 
   private static let bindTag: UInt8 = 0
-  private static let attemptTag: UInt8 = 1
+  static let attemptTag: UInt8 = 1
   private static let totalTag: UInt8 = 2
   static let retryTag: UInt8 = 3
   static let deadlineTag: UInt8 = 4
+  static let hedgeTag: UInt8 = 5
   /// Bodies up to this size are copied behind the head and sent in one piece; larger ones go as a second vector.
   private static let copyMax = 4_096
 
@@ -269,7 +277,13 @@ final class Exchange: TimerOwner {
   private func answered(by entry: BindEntry) {
     entry.requestBegan(at: now)
     if let service = entry.traffic { traffic = ExchangeTraffic(service) }
-    if !requestIsComplete, entry.policy.retries(method, isKeyed: isKeyed) { keptBodyMax = entry.policy.keptBodyMax }
+    if let hedging = entry.policy.hedging, hedging.covers(method), !upgradeWanted {
+      hedges = true
+      hedging.requestBegan(at: now)
+    }
+    if !requestIsComplete, hedges || entry.policy.retries(method, isKeyed: isKeyed) {
+      keptBodyMax = entry.policy.keptBodyMax
+    }
     perform(machine.handle(entry.failure.map { .failed($0) } ?? .bound))
   }
 
@@ -352,6 +366,7 @@ final class Exchange: TimerOwner {
       // A backend that refuses one stream may take the next; where there is no other, it is asked again.
       if reason != .relayRefused || client.balancer.pickableCount > 1 { tried.insert(slot) }
       endAttempt(failed: reason)
+      if backup != nil { dropBackup() }
       // Every endpoint has been tried once, or the budget is spent: the caller hears of it.
       guard tried.count < client.balancer.pickableCount, client.requeueBudget.tryWithdraw(at: now) else { return false }
       client.stats.requeued()
@@ -365,6 +380,7 @@ final class Exchange: TimerOwner {
 
   private func resend() {
     leaveBackend()
+    if backup != nil { dropBackup() }
     headIsPending = false
     client { $0.stats.requeued() }
     entry { $0.stats?.retry(.requeue, .sent) }
@@ -394,6 +410,7 @@ final class Exchange: TimerOwner {
     let refusal = backendStream { $0.request(requestHead.readable, end: ends, extended: upgradeWanted) }
     if let refusal, let refusal { return refused(refusal) }
     if keptBody != nil { sendKeptBody() }
+    if hedges { awaitHedge() }
     guard !isDriving else { return }  // the caller's side goes on with the body and then flushes
     resumeCaller()
     flushRequest()
@@ -428,6 +445,7 @@ final class Exchange: TimerOwner {
   func responseBegan(_ head: UnsafeRawBufferPointer, isWhole: Bool = false) {
     if isSuspect(worker.responseHead.status), isRetried(&worker.responseHead, head) { return }
     _ = machine.handle(.responseBegan)
+    if hedges { answeredInTime() }
     disarm(&attemptTimer)
     disarm(&totalTimer)
     responseBeganAt = now
@@ -436,6 +454,13 @@ final class Exchange: TimerOwner {
     if upgradeWanted, backendStream != nil, (200..<300).contains(status) { return extendedConnectAccepted(head) }
     if isGRPC { grpcStatus = worker.responseHead.value(of: .grpcStatus).flatMap { GRPCStatus(head[$0]) } }
     writeResponseHead(&worker.responseHead, head, isWhole: isWhole)
+  }
+
+  private func answeredInTime() {
+    disarm(&hedgeTimer)
+    if backup != nil { dropBackup() }
+    let took = now.nanoseconds(since: attemptStartedAt)
+    entry { $0.policy.hedging?.took(nanoseconds: took, at: now) }
   }
 
   private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer, isWhole: Bool) {
@@ -600,6 +625,7 @@ final class Exchange: TimerOwner {
     case Self.bindTag: perform(machine.handle(.failed(.bindTimeout)))
     case Self.attemptTag:
       if !retry(after: .outcomeAttemptTimeout) { perform(machine.handle(.failed(.outcomeAttemptTimeout))) }
+    case Self.hedgeTag: hedge()
     case Self.retryTag:
       retryTimer = .none
       perform(machine.handle(.backOffIsOver))
@@ -674,7 +700,7 @@ final class Exchange: TimerOwner {
       client.stats.attemptFailed(reason, status: status, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
       switch reason {
       case .pickOverload: client.attemptAbandoned(slot)
-      case .relayResetByClient, .outcomeTotalTimeout, .outcomeDeadline:
+      case .relayResetByClient, .relaySuperseded, .outcomeTotalTimeout, .outcomeDeadline:
         client.attemptCutShort(slot, startedAt: attemptStartedAt)
       default: client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
       }
@@ -690,13 +716,14 @@ final class Exchange: TimerOwner {
 
   private var failureStatus: Int?
   /// The caller waits for the answer of a gRPC call.
-  private(set) var isGRPC = false
+  var isGRPC = false
   /// How the call ended, as the backend says.
   var grpcStatus: GRPCStatus?
   /// How the backend ended its stream amid the response; the caller's ends the same way.
   var backendResetCode: HTTP2ErrorCode?
 
   private func answer(_ reason: Reason) {
+    if isBackup { return endBackup(reason) }
     status = failureStatus ?? reason.status
     let answer = FailureAnswer(
       reason: reason, status: status, router: settings { $0.router.label } ?? "", host: worker.hostName,
@@ -728,31 +755,6 @@ final class Exchange: TimerOwner {
     concludeFailure(reason, status: status)
     reset()
     server.exchangeEnded(keepAlive: keepAlive)
-  }
-
-  /// A request that the router answers by itself, as the protocol asks.
-  func answerLocally(fields: String, body: [UInt8]) {
-    let out = worker.scratch
-    responseKeepsAlive = requestKeepsAlive && requestIsComplete && !callerMustClose
-    status = 200
-    out.append("HTTP/1.1 200 OK\r\n")
-    worker.appendDate(to: out)
-    out.append(fields)
-    out.append("Content-Length: ")
-    out.append(decimal: body.count)
-    out.append("\r\nVia: 1.1 meshrouter\r\n")
-    if !responseKeepsAlive { out.append("Connection: close\r\n") }
-    out.append("\r\n")
-    if stream != nil {
-      stream { $0.respond(out.readable, end: body.isEmpty) }
-      out.removeAll()
-      body.withUnsafeBytes { bytes in stream { $0.send(bytes) } }
-      stream { $0.end() }
-    } else {
-      body.withUnsafeBytes { out.append($0) }
-    }
-    flushResponse()
-    perform(machine.handle(.completed))
   }
 
   private var attemptedAddresses: [SocketAddress] {
@@ -790,11 +792,7 @@ final class Exchange: TimerOwner {
     let microseconds = now.nanoseconds(since: startedAt) / 1_000
     endAttempt(failed: reason)
     leaveBackend()
-    let making = connecting
-    connecting = nil
-    making?.exchangeLeft()
-    waitingPool?.cancelWait(self)
-    waitingPool = nil
+    leaveConnecting()
     entry { entry in
       if let index = entry.waiters.firstIndex(where: { $0 === self }) {
         entry.waiters.remove(at: index)
@@ -804,6 +802,15 @@ final class Exchange: TimerOwner {
     }
     settings { $0.stats.requestFailed(reason, status: status, microseconds: microseconds) }
     log(reason: reason)
+  }
+
+  /// Waits for no connection any more.
+  func leaveConnecting() {
+    let making = connecting
+    connecting = nil
+    making?.exchangeLeft()
+    waitingPool?.cancelWait(self)
+    waitingPool = nil
   }
 
   private func log(reason: Reason?) {
@@ -820,7 +827,13 @@ final class Exchange: TimerOwner {
       worker: worker)
   }
 
-  private func reset() {
+  func reset() {
+    if hedges {
+      hedges = false
+      disarm(&hedgeTimer)
+      if backup != nil { dropBackup() }
+    }
+    if primary != nil { primary = nil }
     disarm(&bindTimer)
     disarm(&attemptTimer)
     disarm(&totalTimer)

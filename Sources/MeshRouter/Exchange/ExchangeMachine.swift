@@ -166,6 +166,12 @@ struct ExchangeMachine {
     }
   }
 
+  /// An attempt of another exchange of the same request goes on here.
+  mutating func tookOver(_ other: ExchangeMachine) {
+    isOnReusedConnection = other.isOnReusedConnection
+    hasResent = other.hasResent
+  }
+
   /// The requeue that `handle` asked for was refused by the budget, or there is nowhere else to go.
   mutating func requeueRefused(_ reason: Reason) -> Action { end(.answer(reason)) }
 

@@ -12,6 +12,8 @@ struct ServicePolicy {
   private let heedsKeys: Bool
   /// Bytes of a request's body that are kept at most, so that it can be sent again.
   let keptBodyMax: Int
+  /// `nil`: no second attempts while the first is out.
+  let hedging: Hedging?
   /// Pays for retries; each worker has its part.
   var budget: RetryBudget
   /// Only 5xx are failures, or nothing at all: a response below needs no look.
@@ -26,6 +28,7 @@ struct ServicePolicy {
       case .jittered(let least, let most):
         .decorrelatedJitter(minMilliseconds: UInt64(least), maxMilliseconds: UInt64(most))
       }
+    hedging = service.hedge.map { Hedging($0) }
     heedsKeys = service.retries.heedIdempotencyKey
     keptBodyMax = service.retryBufferSize.requestBytes
     if case .statusRanges = classifier { failsOnlyAbove499 = false } else { failsOnlyAbove499 = true }
@@ -105,7 +108,7 @@ extension Method {
 }
 
 extension Configuration.ResponseClassifier.Methods {
-  fileprivate func contain(_ method: Method) -> Bool {
+  func contain(_ method: Method) -> Bool {
     switch self {
     case .read: method.isSafe
     case .idempotent: method.isIdempotent

@@ -108,7 +108,7 @@ final class SimulatedWorker {
   /// One more is left out: not too many are.
   private func checkShare() {
     let most = max(1, balancer.pickableCount * simulation.plan.client.maxEjectedPercent / 100)
-    simulation.expect(balancer.closedCount <= most, "\(balancer.closedCount) endpoints are left out, not \(most) at most")
+    simulation.expect(balancer.closedCount <= most, "\(balancer.closedCount) endpoints are out, not \(most) at most")
   }
 
   func update(_ list: [Endpoint]) {

@@ -193,10 +193,21 @@ final class HTTP2ClientConnection: StreamChannel {
     stream.exchange { exchange in
       guard parse(text, exchange) else { return }
       keepAlive?.progressed()
-      exchange.responseBegan(text, isWhole: endStream)
-      guard stream.exchange.leads(to: exchange) else { return }
-      if endStream { exchange.responseEnded(canReuse: true) } else { flushLater(stream) }
+      if exchange.isBackup {
+        guard exchange.handOver(&worker.responseHead, text) else { return }
+        return stream.exchange { responseBegan(stream, $0, text, endStream: endStream) }
+      }
+      responseBegan(stream, exchange, text, endStream: endStream)
     }
+  }
+
+  @inline(__always)
+  private func responseBegan(
+    _ stream: ClientStream, _ exchange: Exchange, _ text: UnsafeRawBufferPointer, endStream: Bool
+  ) {
+    exchange.responseBegan(text, isWhole: endStream)
+    guard stream.exchange.leads(to: exchange) else { return }
+    if endStream { exchange.responseEnded(canReuse: true) } else { flushLater(stream) }
   }
 
   private func parse(_ text: UnsafeRawBufferPointer, _ exchange: Exchange) -> Bool {
