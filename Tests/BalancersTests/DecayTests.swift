@@ -10,7 +10,7 @@ private struct ExactEwma {
   var stamp: Double?
 
   mutating func observe(_ rtt: Double, at now: Double, tau: Double) {
-    let w = stamp.map { exp(-max(now - $0, 0) / tau) } ?? 0
+    let w = stamp.map { min(exp(-max(now - $0, 0) / tau), 1 - 1.0 / 32) } ?? 0
     cost = rtt > cost ? rtt : cost * w + rtt * (1 - w)
     stamp = now
   }
@@ -82,6 +82,16 @@ private struct ExactEwma {
     #expect(abs(balancer.cost(of: 0, at: end) / Double(100_000 * factor) - 1) < 1e-9)
     // After τ, 1/e of it.
     #expect(abs(balancer.cost(of: 0, at: end.advanced(byMilliseconds: 10_000)) / Double(36_788 * factor) - 1) < 1e-4)
+  }
+
+  @Test("a peak of chance is forgotten after some dozens of requests, however short the time")
+  func peakOfChance() {
+    let balancer = Balancer(kind: .p2cEwma(), seed: 1)
+    balancer.update(endpoints(2))
+    balancer.exchange(0, at: at(milliseconds: 0), microseconds: 100)
+    balancer.exchange(0, at: at(milliseconds: 1), microseconds: 20_000)
+    for step in 0..<200 as Range<UInt64> { balancer.exchange(0, at: at(milliseconds: 22 + step), microseconds: 100) }
+    #expect(balancer.cost(of: 0, at: at(milliseconds: 223)) < 150_000)
   }
 
   @Test("a slower observation never yields a lower cost")

@@ -71,6 +71,22 @@ private func compare(_ title: String, _ simulation: (BalancerKind) -> Simulation
     #expect(abs(turns.shares[1] - 0.5) < 0.001 && turns.percentile(99) > 19_000)
   }
 
+  @Test("the fast one of two backends pauses now and then: peak EWMA sends little to the slow one even so")
+  func pauses() throws {
+    let reports = compare("two servers, 0.1 ms with pauses of 4 ms, and 20 ms, 3000/s") { kind in
+      var servers: [SimulatedServer] = [
+        .exponential(0, fixed: 80, mean: 20), .exponential(1, fixed: 19_000, mean: 1_000),
+      ]
+      // Eight times a second, whoever comes then waits.
+      servers[0].service = { seconds, _ in
+        let into = seconds.truncatingRemainder(dividingBy: 0.125)
+        return into < 0.004 ? (0.004 - into) * 1e6 + 100 : 100
+      }
+      return Simulation(kind: kind, servers: servers, requestsPerSecond: 3_000, seconds: 10, seed: 19)
+    }
+    #expect(try #require(reports["p2c ewma"]).shares[1] < 0.005)
+  }
+
   @Test("one of ten backends becomes slow under way and recovers: peak EWMA leaves it at once and comes back")
   func slowForAWhile() throws {
     func simulation(_ kind: BalancerKind, from: Double, to: Double, countedFrom: Double) -> Simulation {
