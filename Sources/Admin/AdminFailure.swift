@@ -12,7 +12,10 @@ struct AdminFailure: Error {
     self.headers = ControlHeaders(headers)
   }
 
-  init(_ refusal: DtabRefusal) { self.init(refusal.status, refusal.message) }
+  init(_ refusal: DtabRefusal) {
+    self.init(refusal.status, refusal.message)
+    if refusal.status == 503 { headers.add("Retry-After", "1") }
+  }
 
   var response: ControlResponse {
     var response = ControlResponse.text(status: status, message)

@@ -28,16 +28,18 @@ struct AdminGate {
     return compiled
   }
 
-  /// `isLocal`: came through the Unix socket, whose file's owner is the only one who can.
-  func check(_ request: ControlRequest, isLocal: Bool) throws(AdminFailure) {
+  /// `isLocal`: came through the Unix socket, whose file's owner is the only one who can. True for such a request, and
+  /// for one that bears the token.
+  func check(_ request: ControlRequest, isLocal: Bool) throws(AdminFailure) -> Bool {
     if blacklist.contains(where: { request.path.contains($0) }) {
       throw AdminFailure(403, "\(request.path) is refused by admin.security.pathBlacklist")
     }
     let changes = !["GET", "HEAD", "OPTIONS"].contains(request.method)
     let isTrusted = try checkToken(request, changes: changes)
-    if isLocal { return }
+    if isLocal { return true }
     if changes { try checkOrigin(request) }
     if !isTrusted { try checkHost(request, changes: changes) }
+    return isTrusted
   }
 
   /// Whether the part of the server that the route belongs to is switched on, or the path is whitelisted.

@@ -58,6 +58,8 @@ struct AdminCall {
   var request: ControlRequest
   /// Of the variables in the route's pattern.
   var values: [String]
+  /// It bears the token, or came through the Unix socket: who sent it may do what its owner may.
+  var isTrusted = false
 
   var query: ControlQuery { request.query }
 

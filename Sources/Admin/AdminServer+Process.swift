@@ -38,8 +38,42 @@ extension AdminServer {
             }
           )
         ]),
+      AdminRoute(
+        "/admin/upgrade", "POST: let a new process of the program take over",
+        [("POST", .control, { [unowned self] in try await upgrade($0) })]),
     ]
   }
+
+  private func upgrade(_ call: AdminCall) async throws -> ControlResponse {
+    let binary = call.parameter("binary")
+    if binary != nil && !call.isTrusted {
+      throw AdminFailure(
+        403,
+        "only the owner of admin.socketPath or of admin.token may say which program is run: ask there, "
+          + "or put the program where the running one was started from")
+    }
+    if let binary, !binary.hasPrefix("/") {
+      throw AdminFailure(400, "binary must be a whole path, and \"\(binary)\" does not begin with /")
+    }
+    var timeout: UInt64?
+    if let text = call.parameter("timeoutMs") {
+      guard let number = UInt64(text), Self.upgradeMilliseconds.contains(number) else {
+        throw AdminFailure(
+          400, "timeoutMs is \(Self.upgradeMilliseconds.lowerBound) to \(Self.upgradeMilliseconds.upperBound)")
+      }
+      timeout = number
+    }
+    let upgrade = await source.upgrade(binary: binary, timeoutMilliseconds: timeout)
+    let status =
+      switch upgrade.outcome {
+      case .done: 200
+      case .refused: 409
+      case .failed: 422
+      }
+    return .json(status: status, upgrade.json)
+  }
+
+  private static let upgradeMilliseconds: ClosedRange<UInt64> = 100...600_000
 
   private func serverInfo() -> ControlResponse {
     let process = source.process

@@ -13,23 +13,36 @@ public final class AdminServer {
   public private(set) var address: SocketAddress?
 
   /// Listens at once on the address, the Unix socket or both. `tls` secures the address; the Unix socket needs none.
-  public init(
+  public convenience init(
     on address: SocketAddress?, unixSocket: String? = nil, tls: TLSServerContext? = nil,
+    options: AdminOptions = AdminOptions(), source: any AdminSource
+  ) throws {
+    try self.init(
+      listening: address.map { ListeningSocket(try Socket.listen(on: $0, backlog: ControlHTTPServer.backlog)) },
+      unix: unixSocket.map {
+        ListeningSocket(try Socket.listen(unixSocket: $0, backlog: ControlHTTPServer.backlog))
+      },
+      tls: tls, options: options, source: source)
+  }
+
+  /// The same on sockets that listen already; `unix` is the Unix socket.
+  public init(
+    listening: ListeningSocket?, unix: ListeningSocket?, tls: TLSServerContext? = nil,
     options: AdminOptions = AdminOptions(), source: any AdminSource
   ) throws {
     self.source = source
     gate = try AdminGate(options, hostName: source.process.hostName)
     routes = processRoutes + metricsRoutes + nameRoutes + dtabRoutes + pageRoutes
-    if let address {
-      let server = try ControlHTTPServer(on: address, tls: tls) { [weak self] in
+    if let listening {
+      let server = try ControlHTTPServer(listening: listening, tls: tls) { [weak self] in
         await self?.serve($0, isLocal: false) ?? .gone
       }
       self.address = server.address
       servers.append(server)
     }
-    if let unixSocket {
+    if let unix {
       servers.append(
-        try ControlHTTPServer(unixSocket: unixSocket) { [weak self] in await self?.serve($0, isLocal: true) ?? .gone })
+        try ControlHTTPServer(listening: unix) { [weak self] in await self?.serve($0, isLocal: true) ?? .gone })
     }
   }
 
@@ -38,6 +51,17 @@ public final class AdminServer {
     // The Unix socket has no address and no TLS.
     for server in servers where server.address != nil { server.tls = tls }
   }
+
+  /// Second descriptors of the sockets that it listens on, for another process; they belong to whoever gets them.
+  public func listeningSockets() -> [Int32] {
+    servers.compactMap { server in
+      guard let descriptor = (try? server.listeningSocket()) ?? nil else { return nil }
+      return descriptor.release()
+    }
+  }
+
+  /// Takes no more connections; those that are open end behind their next answer.
+  public func stopAccepting() { for server in servers { server.stopAccepting() } }
 
   /// Watches end at once, other responses within the time given.
   public func close(graceMilliseconds: UInt64 = 1_000) async {
@@ -71,13 +95,13 @@ public final class AdminServer {
     // Before the gate, so that it judges the path that is served.
     if request.path.count > 1 && request.path.hasSuffix("/") { request.path.removeLast() }
     let path = request.path
-    try gate.check(request, isLocal: isLocal)
+    let isTrusted = try gate.check(request, isLocal: isLocal)
     var allowed: [String] = []
     for route in routes {
       guard let values = route.match(path) else { continue }
       if let (part, handler) = route.handler(request.method) {
         try gate.check(part, path)
-        return try await handler(AdminCall(request: request, values: values))
+        return try await handler(AdminCall(request: request, values: values, isTrusted: isTrusted))
       }
       allowed += route.methods.filter { !allowed.contains($0) }
     }

@@ -38,6 +38,8 @@ public protocol AdminSource: AnyObject, Sendable {
   func shutdown()
   /// Applies a changed configuration.
   func reload() async -> AdminReload
+  /// Lets a new process take the place of this one: `binary`, or what the program's name leads to now.
+  func upgrade(binary: String?, timeoutMilliseconds: UInt64?) async -> AdminUpgrade
 }
 
 /// Facts about this process.
@@ -175,6 +177,26 @@ public struct AdminReload: Sendable {
 
   public init(isApplied: Bool, json: String) {
     self.isApplied = isApplied
+    self.json = json
+  }
+}
+
+/// What came of an upgrade.
+public struct AdminUpgrade: Sendable {
+  public enum Outcome: Sendable {
+    /// Another process serves.
+    case done
+    /// Not here, or not now.
+    case refused
+    /// The other process came to nothing.
+    case failed
+  }
+
+  public var outcome: Outcome
+  public var json: String
+
+  public init(_ outcome: Outcome, json: String) {
+    self.outcome = outcome
     self.json = json
   }
 }

@@ -14,6 +14,7 @@ public final class DirectoryDtabStore: DtabStore {
   private var watcher: FileWatcher?
   private var touched: Set<String> = []
   private var isSettling = false
+  private var isClosed = false
   private var eventCount: UInt64 = 0
 
   /// A file is read once it has been quiet for so long, because an editor may write it in pieces.
@@ -50,8 +51,18 @@ public final class DirectoryDtabStore: DtabStore {
 
   /// Ends watching and lets another process have the directory. Reading goes on; changes are refused.
   public func close() async {
+    isClosed = true
     watcher?.close()
+    watcher = nil
     await files.close()
+  }
+
+  /// Reads everything again, because another process may have changed it.
+  public func reopen() async throws(DtabStoreError) {
+    try await files.reopen()
+    isClosed = false
+    watch()
+    for published in try await files.load() { publish(published) }
   }
 
   public var problems: [DtabStoreProblem] { problemsByNamespace.values.sorted { $0.namespace < $1.namespace } }
@@ -130,6 +141,7 @@ public final class DirectoryDtabStore: DtabStore {
   // MARK: Edits by hand
 
   private func watch() {
+    if isClosed { return }
     do {
       let watcher = try watcher ?? FileWatcher { [weak self] _, name in self?.changed(name) }
       self.watcher = watcher

@@ -62,12 +62,16 @@ actor DtabFiles {
   init(directory: String, fault: @escaping @Sendable (Step) throws(Fault) -> Void = { _ in }) throws(DtabStoreError) {
     self.directory = directory
     self.fault = fault
-    let lockPath = directory + "/lock"
+    lock = try Self.lock(directory)
+  }
+
+  private static func lock(_ directory: String) throws(DtabStoreError) -> FileLock {
+    let path = directory + "/lock"
     do throws(SystemError) {
       try FileSystem.makeDirectory(directory + "/history")
-      lock = try FileLock(lockPath)
+      return try FileLock(path)
     } catch {
-      if error.isHeldLock { throw .inUse(directory: directory, processID: FileLock.holder(lockPath)) }
+      if error.isHeldLock { throw .inUse(directory: directory, processID: FileLock.holder(path)) }
       throw .storage(error)
     }
   }
@@ -173,6 +177,12 @@ actor DtabFiles {
 
   /// Lets another store have the directory; nothing is written from now on.
   func close() { lock = nil }
+
+  /// Takes the directory back; `load` follows, since another process may have changed everything.
+  func reopen() throws(DtabStoreError) {
+    if lock == nil { lock = try Self.lock(directory) }
+    isLoaded = false
+  }
 
   // MARK: Edits by hand
 

@@ -37,6 +37,12 @@ public protocol DtabStore: AnyObject {
   /// As `observe`, for every namespace; calls at once for each that exists.
   func observeAll(onChange: @escaping @ControlActor (String, VersionedDtab?) -> Void) -> DtabObservation
 
+  /// Lets another process have what is stored. Reading goes on with what was in force; changes are refused.
+  func close() async
+
+  /// Takes it back from a process that has come to nothing, with what that has changed.
+  func reopen() async throws(DtabStoreError)
+
   /// What is wrong now, by namespace; empty when all is well.
   var problems: [DtabStoreProblem] { get }
 }

@@ -21,7 +21,7 @@ public enum DtabStoreError: Error, Sendable {
   case storage(SystemError)
   /// Another process works on the directory.
   case inUse(directory: String, processID: Int32?)
-  /// After `close`.
+  /// Between `close` and `reopen`.
   case closed
 }
 
@@ -50,7 +50,9 @@ extension DtabStoreError: CustomStringConvertible {
     case .inUse(let directory, let processID):
       "\(directory) is in use by another process" + (processID.map { " (pid \($0))" } ?? "")
         + ": give each process a directory of its own"
-    case .closed: "the store is closed, because the router is shutting down: ask another router, or this one later"
+    case .closed:
+      "the store is closed, because the router is shutting down or another process takes its place: nothing was changed; "
+        + "send it again in a moment"
     }
   }
 

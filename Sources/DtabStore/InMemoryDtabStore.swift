@@ -10,7 +10,30 @@ public final class InMemoryDtabStore: DtabStore {
   private var namespaces: [String: Namespace] = [:]
   private let observers = DtabObservers()
 
+  private var isClosed = false
+
   public init() {}
+
+  /// Goes on with what another store has `exported`; what does not check is left out.
+  public init(importing exported: [(namespace: String, history: [UInt8])]) {
+    for (name, bytes) in exported where DtabNamespace.isValid(name) {
+      let changes = HistoryLog.decode(bytes).changes
+      guard let last = changes.last else { continue }
+      namespaces[name] = Namespace(last: last.version, changes: changes)
+      if last.kind != .deleted, let dtab = try? DtabCommand.parse(last.text) {
+        observers.publish(name, version: last.version, VersionedDtab(name, last, dtab))
+      }
+    }
+  }
+
+  /// Every namespace with its changes, the deleted ones as well, for the store of another process.
+  public func exported() -> [(namespace: String, history: [UInt8])] {
+    namespaces.sorted { $0.key < $1.key }.map { ($0.key, $0.value.changes.flatMap(HistoryLog.encode)) }
+  }
+
+  public func close() { isClosed = true }
+
+  public func reopen() { isClosed = false }
 
   public var problems: [DtabStoreProblem] { [] }
 
@@ -65,6 +88,7 @@ public final class InMemoryDtabStore: DtabStore {
   private func apply(_ command: DtabCommand, to name: String, _ authorship: Authorship) throws(DtabStoreError)
     -> VersionedDtab?
   {
+    if isClosed { throw .closed }
     try DtabNamespace.check(name)
     let namespace = namespaces[name] ?? Namespace()
     if namespace.last == 0 && namespaces.count >= DtabHistory.knownMax {

@@ -38,13 +38,13 @@ struct AdminOptions: ParsableArguments {
   /// So does one of `expecting`. Another status ends the command: 401 and 403 with what to do about them, the rest with the server's own words.
   func request(
     _ path: String, method: String = "GET", accept: String? = nil, headers: [(String, String)] = [],
-    body: String? = nil, expecting: Set<Int> = []
+    body: String? = nil, expecting: Set<Int> = [], timeoutMilliseconds: UInt64? = nil
   ) throws -> ControlClientResponse {
     var fields = ControlHeaders()
     if let accept { fields.add("Accept", accept) }
     if let token = try token() { fields.add("Authorization", "Bearer \(token)") }
     for (name, value) in headers { fields.add(name, value) }
-    let response = try send(method, path, fields, body)
+    let response = try send(method, path, fields, body, timeoutMilliseconds)
     switch response.status {
     case ..<400: return response
     case let status where expecting.contains(status): return response
@@ -58,15 +58,19 @@ struct AdminOptions: ParsableArguments {
   }
 
   private func send(
-    _ method: String, _ path: String, _ fields: ControlHeaders, _ body: String?
+    _ method: String, _ path: String, _ fields: ControlHeaders, _ body: String?, _ timeoutMilliseconds: UInt64?
   ) throws -> ControlClientResponse {
     let location = try AdminLocation(address)
     var security: ControlHTTPClient.Security?
     if let name = location.securedName { security = try secured(expecting: name) }
     let proof = security
+    var options = ControlHTTPClient.Options()
+    if let timeoutMilliseconds { options.responseMilliseconds = timeoutMilliseconds }
+    let wish = options
     do {
       return try ControlActor.runBlocking {
-        let client = ControlHTTPClient(to: try await location.target(), host: location.host, security: proof)
+        let client = ControlHTTPClient(
+          to: try await location.target(), host: location.host, security: proof, options: wish)
         return try await client.request(method, path, headers: fields, body: body.map { Array($0.utf8) })
       }
     } catch ControlHTTPError.handshake(_, let error) {

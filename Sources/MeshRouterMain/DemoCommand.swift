@@ -29,7 +29,8 @@ struct DemoCommand: ParsableCommand {
   }
 
   func run() throws {
-    RunningRouter.prepare()
+    let inheritance = try RunningRouter.prepare()
+    if inheritance?.isSuccession == true { throw CommandFailure(.usage, "a demo takes nobody's place") }
     if cluster { return try runCluster() }
     let demo: Demo
     do {

@@ -10,7 +10,8 @@ struct RunCommand: ParsableCommand {
     discussion: """
       A configuration with errors is refused. Sockets are bound before anything is accepted. The first signal drains, \
       the second ends at once. SIGHUP reads the file again and applies what has changed in it; one with errors changes \
-      nothing, and the log has them.
+      nothing, and the log has them. SIGUSR2 lets a new \
+      process of the program take over, as `meshrouter upgrade` does.
       """)
 
   @Argument(
@@ -33,13 +34,28 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
-    let input = try self.input()
     if onlyCheck {
-      return try CheckCommand.check(input, strict: false, output: .text, color: color.isUsed(on: .output))
+      return try CheckCommand.check(input(), strict: false, output: .text, color: color.isUsed(on: .output))
     }
+    let inheritance = try RunningRouter.prepare()
+    do {
+      try run(inheritance)
+    } catch {
+      RunningRouter.tell(inheritance, of: error)
+      throw error
+    }
+  }
+
+  private func run(_ inheritance: Inheritance?) throws {
+    let input = try self.input()
     let configuration = try input.usable(color: color.isUsed(on: .error))
     if !input.diagnostics.isEmpty { Console.writeError(input.report(color: color.isUsed(on: .error))) }
-    try RunningRouter.run(configuration, source: to == nil ? ConfigurationInput.source(path: config) : nil) { router in
+    // Standard input is read once, and not by another process.
+    let program = config == "-" ? nil : SuccessorProgram(arguments: CommandLine.arguments)
+    try RunningRouter.run(
+      configuration, source: to == nil ? ConfigurationInput.source(path: config) : nil, program: program,
+      inheritance: inheritance
+    ) { router in
       for (router, addresses) in zip(configuration.routers, router.serverAddresses) {
         for (server, address) in zip(router.servers, addresses) {
           let scheme = server.tls?.enabled == true ? "https" : "http"

@@ -146,28 +146,40 @@ public final class AsyncListener {
   public let address: SocketAddress?
 
   /// Binds at once; each connection is handed to `onConnection` in a task of its own.
-  public init(
+  public convenience init(
     on address: SocketAddress,
     onConnection: @escaping @ControlActor @Sendable (AsyncSocket, SocketAddress?) async -> Void
   ) throws {
-    let descriptor = try Socket.listen(on: address, backlog: 256)
-    self.address = Socket.localAddress(descriptor.raw) ?? address
+    try self.init(descriptor: Socket.listen(on: address, backlog: 256), onConnection: onConnection)
+  }
+
+  /// The same on a Unix socket; see `Socket.listen(unixSocket:)`.
+  public convenience init(
+    unixSocket path: String,
+    onConnection: @escaping @ControlActor @Sendable (AsyncSocket, SocketAddress?) async -> Void
+  ) throws {
+    try self.init(descriptor: Socket.listen(unixSocket: path), onConnection: onConnection)
+  }
+
+  /// The same on a socket that listens already.
+  public init(
+    descriptor: consuming Descriptor,
+    onConnection: @escaping @ControlActor @Sendable (AsyncSocket, SocketAddress?) async -> Void
+  ) throws {
+    address = Socket.localAddress(descriptor.raw)
     channel = AcceptChannel(loop: ControlThread.shared.loop, descriptor: descriptor, onConnection: onConnection)
     try channel.register()
   }
 
-  /// The same on a Unix socket; see `Socket.listen(unixSocket:)`.
-  public init(
-    unixSocket path: String,
-    onConnection: @escaping @ControlActor @Sendable (AsyncSocket, SocketAddress?) async -> Void
-  ) throws {
-    address = nil
-    channel = AcceptChannel(
-      loop: ControlThread.shared.loop, descriptor: try Socket.listen(unixSocket: path), onConnection: onConnection)
-    try channel.register()
+  /// A second descriptor of its socket, for another process; `nil` if it is closed.
+  func duplicate() throws(SystemError) -> Descriptor? {
+    channel.isOpen ? try Descriptor.duplicate(of: channel.descriptor) : nil
   }
 
-  public func close() { channel.closeChannel() }
+  public func close() {
+    // Another process may have the socket too, and the kernel would go on telling us of it.
+    if channel.isOpen { _ = channel.detachDescriptor() }
+  }
 }
 
 /// Confined to the control thread.

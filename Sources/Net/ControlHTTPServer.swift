@@ -32,29 +32,57 @@ public final class ControlHTTPServer {
   private var listener: AsyncListener?
   /// In the order of their arrival.
   private var connections: [ObjectIdentifier: ControlHTTPServerConnection] = [:]
+  /// Each connection ends behind its next answer.
   private(set) var isClosing = false
+  /// `close` was called: idle ones do not wait for that.
+  private(set) var isEnding = false
   /// Where it listens; the port that the kernel chose, if it was asked to. `nil` for a Unix socket.
   public private(set) var address: SocketAddress?
 
   /// Listens at once.
-  public init(
+  public convenience init(
     on address: SocketAddress, tls: TLSServerContext? = nil, limits: ControlHTTPLimits = ControlHTTPLimits(),
+    handler: @escaping Handler
+  ) throws {
+    try self.init(
+      listening: ListeningSocket(Socket.listen(on: address, backlog: Self.backlog)), tls: tls, limits: limits,
+      handler: handler)
+  }
+
+  /// Listens on a Unix socket that its owner alone may use; a socket file that nobody listens on is replaced.
+  public convenience init(
+    unixSocket path: String, limits: ControlHTTPLimits = ControlHTTPLimits(), handler: @escaping Handler
+  ) throws {
+    try self.init(
+      listening: ListeningSocket(Socket.listen(unixSocket: path, backlog: Self.backlog)), limits: limits,
+      handler: handler)
+  }
+
+  /// Of its listening socket.
+  public static let backlog: Int32 = 256
+
+  /// Goes on with a socket that listens already.
+  public init(
+    listening socket: ListeningSocket, tls: TLSServerContext? = nil, limits: ControlHTTPLimits = ControlHTTPLimits(),
     handler: @escaping Handler
   ) throws {
     self.tls = tls
     self.limits = limits
     self.handler = handler
-    listener = try AsyncListener(on: address) { [weak self] socket, peer in await self?.serve(socket, peer) }
-    self.address = listener?.address
+    listener = try AsyncListener(descriptor: socket.take()) { [weak self] socket, peer in
+      await self?.serve(socket, peer)
+    }
+    address = listener?.address
   }
 
-  /// Listens on a Unix socket that its owner alone may use; a socket file that nobody listens on is replaced.
-  public init(unixSocket path: String, limits: ControlHTTPLimits = ControlHTTPLimits(), handler: @escaping Handler)
-    throws
-  {
-    self.limits = limits
-    self.handler = handler
-    listener = try AsyncListener(unixSocket: path) { [weak self] socket, peer in await self?.serve(socket, peer) }
+  /// A second descriptor of its listening socket, for another process; `nil` if it takes no connections any more.
+  public func listeningSocket() throws(SystemError) -> Descriptor? { try listener?.duplicate() }
+
+  /// Takes no more connections; those that are open end behind their next answer, or with `close`.
+  public func stopAccepting() {
+    isClosing = true
+    listener?.close()
+    listener = nil
   }
 
   public var connectionCount: Int { connections.count }
@@ -79,9 +107,8 @@ public final class ControlHTTPServer {
 
   /// Takes no more connections, lets responses that are under way end for so long, and closes what is left.
   public func close(graceMilliseconds: UInt64 = 0) async {
-    isClosing = true
-    listener?.close()
-    listener = nil
+    isEnding = true
+    stopAccepting()
     for connection in connections.values where connection.isIdle || connection.isWatching { connection.close() }
     let deadline = Clock.now.advanced(byMilliseconds: graceMilliseconds)
     while !connections.isEmpty && Clock.now < deadline { try? await ControlActor.sleep(milliseconds: 10) }

@@ -95,7 +95,7 @@ final class ControlHTTPServerConnection {
   private func serveOne() async throws -> Bool {
     isIdle = input.isEmpty
     idleSince = Clock.now
-    if server.isClosing && isIdle { return false }
+    if server.isEnding && isIdle { return false }
     try await readHead()
     let bytes = input.readable
     let text = { (range: ByteRange) in String(decoding: bytes[range], as: UTF8.self) }

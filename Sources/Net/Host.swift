@@ -57,6 +57,20 @@ public enum Host {
   }
 
   public static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+  /// What the environment says of descriptors that the process was started with, once: no later look and no child
+  /// finds it there. Call before any other thread starts.
+  public static func takeDescriptorTable() throws(DescriptorTable.Problem) -> DescriptorTable {
+    defer { for name in DescriptorTable.names { unsetenv(name) } }
+    return try DescriptorTable(environment: environment, processID: getpid(), parentID: getppid())
+  }
+
+  /// Where the program of this name is, as a shell finds it; `nil`: nowhere.
+  public static func program(_ name: String) -> String? {
+    if name.contains("/") { return access(name, X_OK) == 0 ? name : nil }
+    let folders = (environment("PATH") ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
+    return folders.lazy.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+  }
 }
 
 extension Host {

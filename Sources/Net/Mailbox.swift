@@ -29,8 +29,8 @@ public final class Mailbox<Message: Sendable>: Sendable {
 
   /// Attaches the receiving end; `receive` runs on that loop, once per message, in order.
   public func attach(to loop: EventLoop, receive: @escaping (Message) -> Void) throws(SystemError) {
-    let copy = dup(wakeup)
-    guard copy >= 0 else { throw SystemError("dup") }
+    let copy = fcntl(wakeup, F_DUPFD_CLOEXEC, 0)
+    guard copy >= 0 else { throw SystemError("fcntl") }
     let channel = MailboxChannel(loop: loop, descriptor: Descriptor(owning: copy)) { [self] in
       let batch = queue.withLock { queue in
         let batch = queue

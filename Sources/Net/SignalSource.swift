@@ -12,6 +12,9 @@ public final class SignalSource {
   /// The one that asks a daemon to read its configuration again: SIGHUP.
   public nonisolated static let reloading = SIGHUP
 
+  /// The one that asks a daemon to let a new process take its place: SIGUSR2.
+  public nonisolated static let upgrading = SIGUSR2
+
   /// Call on the main thread before any other thread starts: the mask is inherited, so that no thread dies of them.
   /// SIGPIPE is ignored for good.
   public nonisolated static func block(_ signals: [Int32]) {

@@ -73,6 +73,16 @@ import Testing
     bench.source.reloadResult = AdminReload(isApplied: false, json: "{\"applied\":false}")
     let refused = try await bench.send("POST", "/admin/reload")
     #expect(refused.status == 422 && refused.text == "{\"applied\":false}")
+    #expect(try await bench.send("POST", "/admin/upgrade?timeoutMs=1500").text == "{\"upgraded\":true}")
+    #expect(bench.source.upgrades.last?.timeoutMilliseconds == 1_500)
+    for (outcome, status) in [(AdminUpgrade.Outcome.refused, 409), (.failed, 422)] {
+      bench.source.upgradeResult = AdminUpgrade(outcome, json: "{}")
+      #expect(try await bench.send("POST", "/admin/upgrade").status == status)
+    }
+    #expect(try await bench.send("POST", "/admin/upgrade?timeoutMs=soon").status == 400)
+    #expect(try await bench.send("POST", "/admin/upgrade?binary=/bin/sh").status == 403)
+    #expect(try await bench.get("/admin/upgrade").status == 405)
+    #expect(bench.source.upgrades.count == 3)
     #expect(try await bench.send("POST", "/admin/logging?logger=dtab&level=DEBUG").status == 200)
     #expect(bench.source.levels["dtab"] == "debug")
     let form: KeyValuePairs = ["Content-Type": "application/x-www-form-urlencoded"]

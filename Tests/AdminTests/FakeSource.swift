@@ -70,6 +70,13 @@ final class FakeSource: AdminSource {
   }
   func shutdown() { isShutDown = true }
   func reload() async -> AdminReload { reloadResult }
+  var upgradeResult = AdminUpgrade(.done, json: "{\"upgraded\":true}")
+  /// What was asked for, in order.
+  var upgrades: [(binary: String?, timeoutMilliseconds: UInt64?)] = []
+  func upgrade(binary: String?, timeoutMilliseconds: UInt64?) async -> AdminUpgrade {
+    upgrades.append((binary, timeoutMilliseconds))
+    return upgradeResult
+  }
 }
 
 /// Dtabs in memory, as simple as can be.

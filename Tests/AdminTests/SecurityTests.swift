@@ -103,6 +103,10 @@ import Testing
     let client = ControlHTTPClient(to: .unixSocket(path), host: "anything")
     #expect(try await client.request("POST", "/admin/shutdown").status == 202)
     #expect(source.isShutDown)
+    // Its owner may say which program takes over.
+    #expect(try await client.request("POST", "/admin/upgrade?binary=/opt/new").status == 200)
+    #expect(source.upgrades.last?.binary == "/opt/new")
+    #expect(try await client.request("POST", "/admin/upgrade?binary=new").status == 400)
     client.close()
     await server.close()
   }

@@ -29,6 +29,54 @@ import Testing
     #expect(store.problems == [])
   }
 
+  @Test("a store that was closed refuses changes, and takes the directory back with what another one did there")
+  @ControlActor func takesBack() async throws {
+    let scratch = ScratchDirectory()
+    let store = try await DirectoryDtabStore.open(directory: scratch.path)
+    for name in ["web", "gone"] { _ = try await store.create(name, "/a => /b", by: alice) }
+    var seen: [UInt64?] = []
+    let observation = store.observe("web") { seen.append($0?.version) }
+    await store.close()
+    await #expect(throws: DtabStoreError.self) { try await store.put("web", "/a => /c", expectedVersion: 1, by: alice) }
+    #expect(try store.get("web")?.version == 1)
+    do {
+      let other = try await DirectoryDtabStore.open(directory: scratch.path)
+      await #expect(throws: DtabStoreError.self) { try await store.reopen() }
+      _ = try await other.put("web", "/a => /d", expectedVersion: 1, by: alice)
+      _ = try await other.create("new", "/x => /y", by: alice)
+      try await other.delete("gone", expectedVersion: 1, by: alice)
+      await other.close()
+    }
+    try await store.reopen()
+    #expect(store.list() == ["new", "web"])
+    #expect(seen == [1, 2])
+    #expect(try await store.put("web", "/a => /e", expectedVersion: 2, by: alice).version == 3)
+    #expect(try await store.create("gone", "/a => /b", by: alice).version == 3)
+    // By hand as well.
+    try scratch.write("web.dtab", "/a => /f")
+    #expect(await eventually { try! store.get("web")?.version == 4 })
+    observation.cancel()
+  }
+
+  @Test("what is in memory alone goes on in another store, history and all")
+  @ControlActor func exports() throws {
+    let store = InMemoryDtabStore()
+    _ = try store.create("web", "/a => /b # one", by: alice)
+    let last = try store.put("web", "/a => /c", expectedVersion: 1, by: alice)
+    _ = try store.create("gone", "/x => /y", by: alice)
+    try store.delete("gone", expectedVersion: nil, by: alice)
+    store.close()
+    #expect(throws: DtabStoreError.self) { try store.create("late", "", by: alice) }
+    let next = InMemoryDtabStore(importing: store.exported() + [("bad name", []), ("empty", []), ("odd", [1, 2, 3])])
+    #expect(next.list() == ["web"])
+    #expect(try next.get("web") == last)
+    #expect(try next.history("web", limit: 9) == store.history("web", limit: 9))
+    #expect(try next.rollback("web", to: 1, expectedVersion: 2, by: alice).version == 3)
+    #expect(try next.create("gone", "", by: alice).version == 3)
+    store.reopen()
+    #expect(try store.put("web", "/a => /z", expectedVersion: 2, by: alice).version == 3)
+  }
+
   @Test("a directory that is in use is refused, with the process that uses it")
   @ControlActor func locks() async throws {
     let scratch = ScratchDirectory()

@@ -15,6 +15,8 @@ final class H2Load: Load {
     var host = "web"
     /// Requests per second over all connections; `nil` for as many as the streams allow.
     var rate: Double?
+    /// A connection that is told GOAWAY without an error ends behind its open streams, and another one goes on.
+    var mayBeSentAway = false
   }
 
   let tally = LoadTally()
@@ -50,6 +52,8 @@ final class H2Load: Load {
       /// Bytes of bodies since the connection's window was last moved.
       var received: UInt32 = 0
       var isOver = false
+      /// GOAWAY has come: no more streams.
+      var isSentAway = false
     }
 
     /// How long answers that are due may take once the load is to end.
@@ -89,6 +93,7 @@ final class H2Load: Load {
         } else {
           openStreams()
         }
+        if plan.mayBeSentAway && !isStopping { replaceThoseSentAway() }
         for index in connections.indices { flush(index) }
         var ready: [Int32] = []
         poller.wait(milliseconds: plan.rate == nil ? 20 : 1) { file, _ in ready.append(file) }
@@ -104,7 +109,7 @@ final class H2Load: Load {
 
     private mutating func openStreams() {
       guard let rate = plan.rate else {
-        for index in connections.indices where !connections[index].isOver {
+        for index in connections.indices where takesStreams(index) {
           while connections[index].open.count < plan.streams { open(index, Clock.now.nanoseconds) }
         }
         return
@@ -116,8 +121,28 @@ final class H2Load: Load {
       while allowance >= 1 {
         allowance -= 1
         turn = (turn + 1) % connections.count
-        if !connections[turn].isOver, connections[turn].open.count < plan.streams { open(turn, now) }
+        if takesStreams(turn), connections[turn].open.count < plan.streams { open(turn, now) }
       }
+    }
+
+    private func takesStreams(_ index: Int) -> Bool { !connections[index].isOver && !connections[index].isSentAway }
+
+    /// For each connection that takes no more streams a new one; what is over goes.
+    private mutating func replaceThoseSentAway() {
+      connections.removeAll { $0.isOver }
+      let missing = plan.connections - connections.count { !$0.isSentAway }
+      for _ in 0..<max(0, missing) {
+        guard let file = Sockets.connect(port: plan.port) else {
+          tally.failed("connect: \(SystemError.text(errno))")
+          continue
+        }
+        poller.add(file)
+        connections.append(Connection(file: file))
+        connections[connections.count - 1].output =
+          H2Frames.preface + H2Frames.settings() + H2Frames.windowUpdate(0, 1 << 30)
+      }
+      byFile = [:]
+      for (index, connection) in connections.enumerated() { byFile[connection.file] = index }
     }
 
     private mutating func open(_ index: Int, _ now: UInt64) {
@@ -169,6 +194,13 @@ final class H2Load: Load {
         }
       case 4 where flags & 1 == 0: connections[index].output += H2Frames.settingsAcknowledgement
       case 6 where flags & 1 == 0: connections[index].output += H2Frames.frame(6, 1, 0, Array(payload))
+      case 7 where plan.mayBeSentAway && H2Frames.number(payload, 4) == 0:
+        connections[index].isSentAway = true
+        // Those that the router says it has not seen.
+        let last = H2Frames.number(payload, 0) & 0x7fff_ffff
+        let unseen = connections[index].open.keys.filter { $0 > last }
+        for stream in unseen { connections[index].open[stream] = nil }
+        if !unseen.isEmpty { tally.failed("GOAWAY left streams out", count: UInt64(unseen.count)) }
       case 7: over(index, "GOAWAY with code \(H2Frames.number(payload, 4))")
       default: break
       }
@@ -177,7 +209,8 @@ final class H2Load: Load {
     private mutating func over(_ index: Int, _ text: String) {
       guard !connections[index].isOver else { return }
       connections[index].isOver = true
-      if !tally.isStopping || !connections[index].open.isEmpty {
+      let isExpected = connections[index].isSentAway && connections[index].open.isEmpty
+      if !isExpected && (!tally.isStopping || !connections[index].open.isEmpty) {
         tally.failed(text, count: max(1, UInt64(connections[index].open.count)))
       }
       connections[index].open = [:]

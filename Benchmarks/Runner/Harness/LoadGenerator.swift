@@ -16,6 +16,8 @@ final class LoadGenerator: Load {
     var requests: [[UInt8]]
     /// Requests per second over all connections; `nil` for as many as there is time for.
     var rate: Double?
+    /// Looks for `Connection: close` in good answers too, and goes on with a new connection.
+    var mayBeSentAway = false
   }
 
   private struct Caller {
@@ -28,6 +30,8 @@ final class LoadGenerator: Load {
     var partial: [UInt8] = []
     /// What has come of an answer that is not 200.
     var refusal: String?
+    /// Behind the answer the connection is over.
+    var isSentAway = false
   }
 
   static let timeoutNanoseconds: UInt64 = 10_000_000_000
@@ -205,6 +209,9 @@ final class LoadGenerator: Load {
         callers[index].refusal = String(decoding: head, as: UTF8.self)
         return true
       }
+      if plan.mayBeSentAway, let word = head.field("connection") {
+        callers[index].isSentAway = word.elementsEqual("close".utf8)
+      }
       if let mark = head.field("x-backend")?.first {
         let word = results.lastStarts.words + Int(mark)
         if callers[index].startedAt > mesh_word_load(word) { mesh_word_store(word, callers[index].startedAt) }
@@ -220,6 +227,7 @@ final class LoadGenerator: Load {
         if refusal.lowercased().contains("connection: close") { hangUp(index) }
       } else {
         results.tally.completed(since: callers[index].startedAt)
+        if callers[index].isSentAway { hangUp(index) }
       }
       next(index)
     }
@@ -239,6 +247,7 @@ final class LoadGenerator: Load {
     private func hangUp(_ index: Int) {
       if callers[index].file >= 0 { close(callers[index].file) }
       callers[index].file = -1
+      callers[index].isSentAway = false
       callers[index].partial.removeAll(keepingCapacity: true)
     }
   }

@@ -6,13 +6,13 @@ extension Bars {
       abstract: "Backends that die, fail or hang: what callers see of it, and what the router adds to it.")
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-      case kill, half, down, hang, line
+      case kill, half, down, hang, line, upgrade
     }
 
     @OptionGroup var target: Target
-    @Argument(help: "Which of them; by default all: kill, half, down, hang, line.")
+    @Argument(help: "Which of them; by default all: kill, half, down, hang, line, upgrade.")
     var parts: [Part] = []
-    @Option(help: "How long each; by default 60 with kills, else 15.")
+    @Option(help: "How long each; by default 60 with kills, else 15; with upgrades 20 of them.")
     var seconds: Int?
     @Option(
       help: "Requests per second; by default half the most with kills, 10,000 with all backends down, else 2,000.")
@@ -28,6 +28,7 @@ extension Bars {
         case .half: passes = try HalfBar.run(binary: target.binary, seconds: seconds, rate: rate) && passes
         case .down: passes = try DownBar.run(binary: target.binary, seconds: seconds, rate: rate) && passes
         case .hang: passes = try HangBar.run(binary: target.binary, seconds: seconds, rate: rate) && passes
+        case .upgrade: passes = try UpgradeBar.run(binary: target.binary, rate: self.rate ?? 1_000) && passes
         case .line: passes = try LineBar.run(binary: target.binary, seconds: seconds, rate: rate) && passes
         }
       }

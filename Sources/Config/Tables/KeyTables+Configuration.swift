@@ -6,6 +6,10 @@ extension KeyTables {
       Key(
         "workers", \.workers, .optional(.integer(1...1_024)), origin: .ours, defaultNote: "one per core",
         "Worker threads. Each accepts, routes and relays on its own; nothing is shared between them."),
+      Key(
+        "drainTimeoutMs", \.drainTimeoutMilliseconds, .integer(0...86_400_000), unit: "ms", origin: .ours,
+        "Time that open connections get to end after an upgrade, or after a reload which removed their server. Idle ones"
+          + " end within 5 s; the time is for requests, streams and tunnels. What is left is closed."),
       Key("metrics", \.metrics, metrics.codec, origin: .ours, "What metrics may cost."),
       Key(
         "dtabStore", \.dtabStore, dtabStore, origin: .ours, defaultNote: "in memory",

@@ -6,6 +6,8 @@ public struct Configuration: Sendable, Equatable {
   public var admin = Admin()
   /// Worker threads; `nil` means one per core the process may use.
   public var workers: Int?
+  /// Time that open connections get to end when another process, or nobody, serves their server from then on.
+  public var drainTimeoutMilliseconds = 300_000
   public var metrics = Metrics()
   public var dtabStore = DtabStore.memory
   /// In the order of the file; prefixes are unique.

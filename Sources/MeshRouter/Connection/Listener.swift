@@ -60,6 +60,7 @@ final class Listener: Channel {
   func close() {
     accept()
     loop.cancel(retry)
-    closeChannel()
+    // Another process may have the socket too, and the kernel would go on telling this loop of it.
+    if isOpen { _ = detachDescriptor() }
   }
 }

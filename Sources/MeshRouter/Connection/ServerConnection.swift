@@ -14,7 +14,9 @@ final class ServerRuntime {
   /// What has taken its place in a reload: the connections go on, and their next requests are its.
   @exclusivity(unchecked) private(set) var successor: ServerRuntime?
   /// A reload has removed it: its connections end as their requests do.
-  @exclusivity(unchecked) var isClosing = false
+  @exclusivity(unchecked) private(set) var isClosing = false
+  /// Then, when they are closed all the same.
+  private var endsAt = MonotonicInstant(nanoseconds: .max)
   /// Open connections that were accepted here, and requests in progress.
   var connections = 0
   @exclusivity(unchecked) var exchanges = 0
@@ -71,10 +73,18 @@ extension ServerRuntime {
   @inline(__always)
   var current: ServerRuntime { successor ?? self }
 
-  /// Callers go on with `next`; `nil`: their connections end.
-  func hand(to next: ServerRuntime?) {
-    if let next { successor = next } else { isClosing = true }
+  /// Callers go on with `next`; `nil`: their connections end, at the given time at the latest.
+  func hand(to next: ServerRuntime?, endingAt end: MonotonicInstant) {
+    if let next {
+      successor = next
+      return
+    }
+    isClosing = true
+    endsAt = end
   }
+
+  /// Its connections have had their time to end.
+  func isOverdue(_ now: MonotonicInstant) -> Bool { isClosing && now >= endsAt }
 
   /// Connections end after the request in progress.
   var isDraining: Bool { isClosing || router.worker.isDraining }
@@ -131,7 +141,6 @@ final class ServerConnection: CallerChannel {
   private static let lingerMilliseconds: UInt64 = 2_000
   private static let lingerMillisecondsMax: UInt64 = 30_000
   private static let lingerBytesMax = 1 << 26
-  private static let drainIdleMilliseconds: UInt64 = 500
 
   private static let lazyTag: UInt8 = 0
   private static let headTag: UInt8 = 1
@@ -171,7 +180,7 @@ final class ServerConnection: CallerChannel {
       input = .head
       if tls.application == .h2 { return becomeHTTP2(UnsafeRawBufferPointer(start: nil, count: 0)) }
       armLazily()
-      if server.isClosing { armDrain() }
+      if server.isDraining { armDrain() }
       if tls.hasPending { receive() }
     }
   }
@@ -219,7 +228,7 @@ final class ServerConnection: CallerChannel {
     case Self.lingerTag: lingered(now)
     case Self.drainTag:
       timer = .none
-      if case .head = input, exchange == nil, headStartedAt == nil { linger() } else { checkDeadlines(now) }
+      drainIsOver(now)
     default:
       timer = .none
       checkDeadlines(now)
@@ -613,13 +622,25 @@ final class ServerConnection: CallerChannel {
   /// `Connection: close`, if it comes soon.
   private func armDrain() {
     loop.cancel(timer)
-    timer = loop.schedule(self, tag: Self.drainTag, at: loop.now.advanced(byMilliseconds: Self.drainIdleMilliseconds))
+    timer = loop.schedule(
+      self, tag: Self.drainTag, at: loop.now.advanced(byMilliseconds: worker.drainIdleMilliseconds))
+  }
+
+  /// No request came in that time. The last look is as close to FIN as can be: what comes behind FIN is lost.
+  private func drainIsOver(_ now: MonotonicInstant) {
+    if case .head = input, exchange == nil, headStartedAt == nil {
+      mayHaveUnread = true
+      receive()
+    }
+    guard isOpen, timer == .none else { return }
+    if case .head = input, exchange == nil, headStartedAt == nil { linger() } else { checkDeadlines(now) }
   }
 
   /// The drain's time is over.
   override func forceClose() {
     if exchange != nil {
-      Socket.resetOnClose(descriptor)
+      // Neither end of a tunnel takes an end for more than that.
+      if case .tunnel = input {} else { Socket.resetOnClose(descriptor) }
       callerGone()
     } else {
       closeNow()

@@ -103,6 +103,14 @@ final class RouterAdmin: AdminSource {
     case .failure(let refusal): AdminReload(isApplied: false, json: refusal.json)
     }
   }
+
+  func upgrade(binary: String?, timeoutMilliseconds: UInt64?) async -> AdminUpgrade {
+    let patience = timeoutMilliseconds ?? RouterProcess.upgradePatienceMilliseconds
+    switch await router.upgrade(binary: binary, patienceMilliseconds: patience) {
+    case .success(let report): return AdminUpgrade(.done, json: report.json)
+    case .failure(let refusal): return AdminUpgrade(refusal.kind == .failed ? .failed : .refused, json: refusal.json)
+    }
+  }
 }
 
 extension AdminOptions {

@@ -30,6 +30,9 @@ public final class RouterProcess {
   private let ids = ClientIDs()
   private var scopes: [String: RouterScopes] = [:]
   private let sockets: ServerSockets
+  /// How it is started anew; `nil`: it cannot be.
+  let program: SuccessorProgram?
+  var handover = Handover.none
   /// Why the file as it was read last is not in force; `nil`: it is.
   private var reloadProblem: String?
   private var reloading: Task<Result<String, ReloadRefusal>, Never>?
@@ -39,6 +42,10 @@ public final class RouterProcess {
   private let handshakes = HandshakeLog()
   private var stopped: Set<Int> = []
   private var shutdownTask: Task<Void, Never>?
+  /// While it drains: when what is left is closed.
+  private var drainEndsAt = MonotonicInstant(nanoseconds: .max)
+  /// It was asked to end, and not only to leave its callers to another process.
+  public private(set) var isShuttingDown = false
   private var housekeeping: Task<Void, Never>?
   private nonisolated let ended = Promise<Void>()
   let log = Logger(label: "router")
@@ -54,37 +61,43 @@ public final class RouterProcess {
   /// Binds all sockets and starts all threads, the admin server's too. Throws `SystemError` naming the address if one cannot be bound, and then
   /// leaves nothing behind.
   ///
-  /// - Parameter source: read again by `reload`; `nil`: there is nothing to read.
+  /// - Parameters:
+  ///   - source: read again by `reload`; `nil`: there is nothing to read.
+  ///   - program: started by `upgrade`; `nil`: this process cannot be replaced while it serves.
+  ///   - inheritance: what this process was started with.
   public static func start(
-    _ configuration: Configuration, source: ConfigurationSource? = nil
+    _ configuration: Configuration, source: ConfigurationSource? = nil, program: SuccessorProgram? = nil,
+    inheritance: Inheritance? = nil
   ) async throws -> RouterProcess {
+    ProcessLog.shared.install(configuration.logging)
+    try await inheritance?.begin()
+    if let keys = inheritance?.tickets { TLSTicketKeys.shared.adopt(keys) }
+    let administration = try AdministrationSockets(configuration.admin, inheritance)
+    let dtabs = try await inheritance?.takeStore() ?? []
     let store: any DtabStore =
       switch configuration.dtabStore {
-      case .memory: InMemoryDtabStore()
+      case .memory: InMemoryDtabStore(importing: dtabs)
       case .directory(let directory): try await DirectoryDtabStore.open(directory: directory.path)
       }
-    ProcessLog.shared.install(configuration.logging)
-    let router = try RouterProcess(configuration, source: source, store: store)
+    let router = try RouterProcess(
+      configuration, source: source, program: program, inheritance: inheritance, store: store)
     do {
-      try router.startAdmin()
+      try router.startAdmin(administration)
     } catch {
       router.shutdown()
       throw error
     }
+    await inheritance?.serves()
     Host.trimMemory()
     return router
   }
 
-  private func startAdmin() throws {
-    let settings = configuration.admin
-    guard let address = SocketAddress(ip: settings.ip, port: UInt16(settings.port)) else {
-      throw SystemError.notAnAddress("\(settings.ip):\(settings.port)")
-    }
+  private func startAdmin(_ sockets: AdministrationSockets) throws {
     let admin = RouterAdmin(self)
     self.admin = admin
     adminServer = try AdminServer(
-      on: address, unixSocket: settings.socketPath, tls: tls.admin?.context, options: AdminOptions(settings),
-      source: admin)
+      listening: sockets.address, unix: sockets.unix, tls: tls.admin?.context,
+      options: AdminOptions(configuration.admin), source: admin)
     tls.onServer = { [weak self] key, context in self?.secure(key, context) }
     tls.onClient = { [weak self] label, terms, context in
       guard let part = self?.parts.first(where: { $0.configuration.label == label }) else { return }
@@ -100,9 +113,13 @@ public final class RouterProcess {
     }
   }
 
-  private init(_ configuration: Configuration, source: ConfigurationSource?, store: any DtabStore) throws {
+  private init(
+    _ configuration: Configuration, source: ConfigurationSource?, program: SuccessorProgram?,
+    inheritance: Inheritance?, store: any DtabStore
+  ) throws {
     self.configuration = configuration
     self.source = source
+    self.program = program
     self.store = store
     workerCount = configuration.workers ?? Host.processors
     let workerCount = workerCount
@@ -110,7 +127,8 @@ public final class RouterProcess {
     namerSet = try NamerSet(configuration)
     processMetrics = ProcessMetrics(metrics, namers: namerSet.registry)
     tls = try TLSContexts(configuration, metrics: metrics)
-    sockets = ServerSockets(workers: workerCount)
+    sockets = ServerSockets(
+      workers: workerCount, inherited: inheritance?.sockets, ports: inheritance?.ports ?? [:])
     control = try Mailbox()
     for _ in 0..<workerCount { mailboxes.append(try Mailbox()) }
     let plans = install(try prepare(configuration), configuration)
@@ -257,7 +275,7 @@ public final class RouterProcess {
       servers: zip(part.configuration.servers, part.servers).map { server, bound in
         ServerPlan(
           configuration: server, address: bound.address, socket: bound.socket,
-          listener: bound.descriptors.isEmpty ? nil : bound.descriptors[worker],
+          listeners: bound.descriptors.isEmpty ? [] : bound.descriptors[worker],
           stats: scope.server(Self.scope(bound.address))[worker], tls: tls.server(bound.key),
           connectionLimit: bound.connectionLimit, requestLimit: bound.requestLimit)
       },
@@ -312,6 +330,15 @@ public final class RouterProcess {
   /// Reads the configuration again and applies what has changed, or nothing if anything is wrong with it. Ends when
   /// every worker has it. The result is JSON for whoever asked; the log says the same.
   func reload() async -> Result<String, ReloadRefusal> {
+    // A process that comes up may have read the file before it was changed: then it is told of the change.
+    while case .underWay = handover { try? await ControlActor.sleep(milliseconds: 20) }
+    if case .done(let child) = handover {
+      child.signal(SignalSource.reloading)
+      return .failure(
+        ReloadRefusal(
+          file: source?.name ?? "",
+          problem: "this process has handed over to process \(child.processID), which was told to reload"))
+    }
     let before = reloading
     let task = Task { @ControlActor in
       _ = await before?.value
@@ -324,7 +351,22 @@ public final class RouterProcess {
   /// The same for a signal, whose sender reads the log.
   public func reloadLater() { Task { @ControlActor in _ = await reload() } }
 
+  /// Returns when every reload that was asked for has come to its end.
+  func reloadsEnded() async { _ = await reloading?.value }
+
   private func reloadOnce() async -> Result<String, ReloadRefusal> {
+    let now = Clock.now.nanoseconds / 1_000
+    ServiceManager.current?.tell(.reloading(monotonicMicroseconds: now), .status("reading the configuration again"))
+    let result = await applyAgain()
+    switch result {
+    case .success: ServiceManager.current?.tell(.ready, .status("serving"))
+    case .failure(let refusal):
+      ServiceManager.current?.tell(.ready, .status("serving by the configuration before: \(refusal.problem)"))
+    }
+    return result
+  }
+
+  private func applyAgain() async -> Result<String, ReloadRefusal> {
     do throws(ReloadRefusal) {
       let (file, wanted, warnings) = try readAgain()
       let report: ReloadReport
@@ -333,8 +375,9 @@ public final class RouterProcess {
         let prepared = try prepare(wanted)
         report = ReloadReport(from: configuration, to: wanted, workers: workerCount, certificates: certificates)
         configuration = wanted.applied(over: configuration)
+        let limit = configuration.drainTimeoutMilliseconds
         let plans = install(prepared, wanted)
-        for (mailbox, plan) in zip(mailboxes, plans) { mailbox.send(.reload(plan)) }
+        for (mailbox, plan) in zip(mailboxes, plans) { mailbox.send(.reload(plan, drainMilliseconds: limit)) }
       } catch {
         throw ReloadRefusal(file: file, problem: "nothing was changed: \(error)")
       }
@@ -378,19 +421,79 @@ public final class RouterProcess {
 
   public var isDraining: Bool { shutdownTask != nil }
 
+  private static let shutdownIdleMilliseconds: UInt64 = 500
+
   /// Takes no new connections, lets requests end for at most `shutdownGraceMs`, then closes what is left. Idempotent.
   public func shutdown() {
+    guard !isShuttingDown else { return }
+    isShuttingDown = true
+    switch handover {
+    case .none: ServiceManager.current?.tell(.stopping)
+    case .underWay(_, let child): child?.kill()
+    case .done: break
+    }
+    let grace = configuration.admin.shutdownGraceMilliseconds
+    log.info("draining", metadata: ["graceMs": "\(grace)"])
+    drain(milliseconds: grace, idleMilliseconds: Self.shutdownIdleMilliseconds)
+  }
+
+  /// Ends with the last connection, or when the time is over. Called again, it can only take less time.
+  func drain(milliseconds: Int, idleMilliseconds: UInt64) {
+    let end = Clock.now.advanced(byMilliseconds: UInt64(milliseconds))
+    if end < drainEndsAt {
+      drainEndsAt = end
+      for mailbox in mailboxes { mailbox.send(.drain(idleMilliseconds: idleMilliseconds)) }
+    }
     guard shutdownTask == nil else { return }
-    log.info("draining", metadata: ["graceMs": "\(configuration.admin.shutdownGraceMilliseconds)"])
     shutdownTask = Task { @ControlActor in
-      for mailbox in mailboxes { mailbox.send(.drain) }
-      let deadline = Clock.now.advanced(byMilliseconds: UInt64(configuration.admin.shutdownGraceMilliseconds))
-      while drained.count < workerCount, Clock.now < deadline { try? await ControlActor.sleep(milliseconds: 10) }
+      while drained.count < workerCount, Clock.now < drainEndsAt { try? await ControlActor.sleep(milliseconds: 10) }
+      if case .done(let child) = handover {
+        let left = await countConnections()
+        log.notice(
+          left == 0 ? "all connections have ended behind the upgrade" : "connections are closed, their time is over",
+          metadata: ["left": "\(left)", "successor": "\(child.processID)"])
+      }
       for mailbox in mailboxes { mailbox.send(.stop) }
       housekeeping?.cancel()
       tls.close()
       await adminServer?.close()
     }
+  }
+
+  // MARK: For another process
+
+  /// Where servers listen whose port the kernel chose, the admin server included.
+  var chosenPorts: [String: SocketAddress] {
+    var ports = sockets.chosenPorts
+    if configuration.admin.port == 0 { ports[AdministrationSockets.name] = adminAddress }
+    return ports
+  }
+
+  /// Second descriptors of what the workers accept from; they belong to whoever gets them.
+  func workersSockets() async -> [Int32] {
+    var sockets: [Int32] = []
+    for mailbox in mailboxes {
+      sockets += await withCheckedContinuation { continuation in
+        mailbox.send(.listeningSockets { continuation.resume(returning: $0) })
+      }
+    }
+    return sockets
+  }
+
+  /// The same of the admin server.
+  func administrationSockets() -> [Int32] { adminServer?.listeningSockets() ?? [] }
+
+  func stopAdministration() { adminServer?.stopAccepting() }
+
+  /// Callers' open connections.
+  func countConnections() async -> Int {
+    var count = 0
+    for mailbox in mailboxes {
+      count += await withCheckedContinuation { continuation in
+        mailbox.send(.countConnections { continuation.resume(returning: $0) })
+      }
+    }
+    return count
   }
 
   /// Blocks a thread of the caller's (not the control thread) until `shutdown` is done.

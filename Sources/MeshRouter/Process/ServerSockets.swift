@@ -10,6 +10,12 @@ struct ServerKey: Hashable, Sendable {
   private let router: String
   private let place: Int
 
+  /// The kernel chooses the port.
+  var hasAnyPort: Bool { port == 0 }
+
+  /// For a process that takes the place of this one: `place ip router`, where the kernel chose the port.
+  var text: String { "\(place) \(ip) \(router)" }
+
   /// In the order of the configuration.
   static func all(in configuration: Configuration) -> [[ServerKey]] {
     configuration.routers.map { router in
@@ -30,7 +36,7 @@ struct BoundServer {
   var socket: Int
   var address: SocketAddress
   /// By worker; whoever starts the worker hands it its own. Empty once that is done.
-  var descriptors: [Int32]
+  var descriptors: [[Int32]]
   var connectionLimit: SharedLimit?
   var requestLimit: SharedLimit?
 }
@@ -41,8 +47,20 @@ final class ServerSockets {
   private let workers: Int
   private var bound: [ServerKey: BoundServer] = [:]
   private var lastSocket = 0
+  private let inherited: InheritedSockets?
+  /// Where the process before this one listened for servers whose port the kernel chose, by `ServerKey.text`.
+  private let ports: [String: SocketAddress]
 
-  init(workers: Int) { self.workers = workers }
+  init(workers: Int, inherited: InheritedSockets? = nil, ports: [String: SocketAddress] = [:]) {
+    self.workers = workers
+    self.inherited = inherited
+    self.ports = ports
+  }
+
+  /// What a process that takes the place of this one needs to know: see `ports`.
+  var chosenPorts: [String: SocketAddress] {
+    Dictionary(uniqueKeysWithValues: bound.values.filter(\.key.hasAnyPort).map { ($0.key.text, $0.address) })
+  }
 
   /// Binds the sockets of all servers that have none yet, or none: what was opened is closed again when one fails.
   /// Nothing else is changed before `commit`.
@@ -64,7 +82,7 @@ final class ServerSockets {
   }
 
   /// The prepared ones are not wanted after all.
-  func discard(_ prepared: [[BoundServer]]) { Self.close(prepared.joined().flatMap(\.descriptors)) }
+  func discard(_ prepared: [[BoundServer]]) { Self.close(prepared.joined().flatMap { $0.descriptors.joined() }) }
 
   func commit(_ prepared: [[BoundServer]], _ configuration: Configuration) {
     bound = [:]
@@ -84,17 +102,49 @@ final class ServerSockets {
     guard var address = SocketAddress(ip: server.ip, port: UInt16(server.port)) else {
       throw SystemError.notAnAddress("\(server.ip):\(server.port)")
     }
+    if let sockets = inheritedSockets(key, address), let first = sockets.first {
+      opened += sockets
+      address = Socket.localAddress(first) ?? address
+      for socket in sockets { Socket.setBacklog(socket, Int32(server.socketOptions.backlog)) }
+      lastSocket += 1
+      return BoundServer(
+        key: key, socket: lastSocket, address: address, descriptors: try spread(sockets, server, address, &opened))
+    }
     // SO_REUSEPORT would let a second router share the port in silence and take half of the callers.
     if address.port != 0 { _ = try Socket.listen(on: address) }
-    var descriptors: [Int32] = []
+    var descriptors: [[Int32]] = []
     for _ in 0..<workers {
       let descriptor = try Socket.listen(on: address, backlog: Int32(server.socketOptions.backlog), reusePort: true)
       address = Socket.localAddress(descriptor.raw) ?? address
       let raw = descriptor.release()
       opened.append(raw)
-      descriptors.append(raw)
+      descriptors.append([raw])
     }
     lastSocket += 1
     return BoundServer(key: key, socket: lastSocket, address: address, descriptors: descriptors)
+  }
+
+  private func inheritedSockets(_ key: ServerKey, _ address: SocketAddress) -> [Int32]? {
+    guard let inherited, let place = key.hasAnyPort ? ports[key.text] : address else { return nil }
+    return inherited.take(.address(place))
+  }
+
+  /// Gives each worker something to accept from. All inherited sockets are used, because callers may wait in each of
+  /// them: where there are more than workers, some have several. Where there are fewer, further ones are opened; and if
+  /// that cannot be (of another user's process, or without SO_REUSEPORT), workers share.
+  private func spread(
+    _ sockets: [Int32], _ server: Configuration.Server, _ address: SocketAddress, _ opened: inout [Int32]
+  ) throws -> [[Int32]] {
+    var result = [[Int32]](repeating: [], count: workers)
+    for (index, socket) in sockets.enumerated() { result[index % workers].append(socket) }
+    for worker in result.indices where result[worker].isEmpty {
+      let own =
+        Socket.sharesPort(sockets[0])
+        ? try? Socket.listen(on: address, backlog: Int32(server.socketOptions.backlog), reusePort: true) : nil
+      let raw = try own?.release() ?? Descriptor.duplicate(of: sockets[worker % sockets.count]).release()
+      opened.append(raw)
+      result[worker].append(raw)
+    }
+    return result
   }
 }

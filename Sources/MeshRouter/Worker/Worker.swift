@@ -29,6 +29,11 @@ final class Worker {
   let http2Workshop = HTTP2Workshop()
   private var abuseToldAt: MonotonicInstant?
   private(set) var isDraining = false
+  /// How long a connection without a request stays open, once the worker or its server drains: the caller was not told
+  /// yet that it ends, and one that is in use has its next request in that time.
+  private(set) var drainIdleMilliseconds = drainIdleMillisecondsMax
+  /// When the connections of servers that are being removed are closed, whatever they do.
+  private var removedServersEndAt = MonotonicInstant(nanoseconds: .max)
   private(set) var routers: [RouterRuntime] = []
   /// Replaced or removed by a reload, with requests in progress.
   private var retiredRouters: [RouterRuntime] = []
@@ -48,6 +53,13 @@ final class Worker {
   private let housekeeper = Housekeeper()
 
   static let receiveBytes = 65_536
+  private static let drainIdleMillisecondsMax: UInt64 = 5_000
+
+  /// Where all connections have so long to end.
+  static func drainIdleMilliseconds(within milliseconds: Int) -> UInt64 {
+    min(UInt64(milliseconds) / 2, drainIdleMillisecondsMax)
+  }
+
   private static let freeBuffersMax = 256
   /// Of exchanges, and of the streams of either end. More are freed between events only: one that ends amid its own
   /// method goes on to the end of it.
@@ -109,14 +121,19 @@ final class Worker {
     case .endpoints(let index, let client, let endpoints): router(index)?.updateEndpoints(client: client, endpoints)
     case .ejected(let index, let client, let address, let ejection):
       router(index)?.ejected(client: client, address, ejection)
-    case .reload(let plans):
+    case .reload(let plans, let drainMilliseconds):
+      removedServersEndAt = loop.now.advanced(byMilliseconds: UInt64(drainMilliseconds))
+      drainIdleMilliseconds = Self.drainIdleMilliseconds(within: drainMilliseconds)
       for (address, error) in apply(plans) { tellControl(.listenFailed(address, "\(error)")) }
     case .serverTLS(let index, let socket, let context):
       router(index)?.servers.first { $0.socket == socket }?.tls = context
     case .clientTLS(let index, let terms, let context):
       if let router = router(index), terms < router.clientTLS.count { router.clientTLS[terms].context = context }
-    case .drain: drain()
+    case .drain(let idleMilliseconds): drain(idleMilliseconds: idleMilliseconds)
     case .stop: stop()
+    case .listeningSockets(let reply):
+      reply(listeners.filter(\.isOpen).compactMap { try? Descriptor.duplicate(of: $0.descriptor).release() })
+    case .countConnections(let reply): reply(connections.count)
     case .inspectClients(let index, let reply): reply(router(index)?.inspectClients() ?? [])
     case .barrier(let reply): reply()
     }
@@ -176,14 +193,13 @@ final class Worker {
       let server = ServerRuntime(plan: plan, router: router)
       router.servers.append(server)
       if let previous { succeed(previous, by: server) }
-      if let descriptor = plan.listener {
+      for listener in listeners where listener.socket == plan.socket { listener.serves(server) }
+      for descriptor in plan.listeners {
         do {
           listeners.append(try Listener(server: server, worker: self, descriptor: descriptor))
         } catch {
           failures.append((plan.address, error))
         }
-      } else {
-        listeners.first { $0.socket == plan.socket }?.serves(server)
       }
     }
     return old.filter { server in !plan.servers.contains { $0.socket == server.socket } }
@@ -191,8 +207,10 @@ final class Worker {
 
   /// Callers of a server, and of those before it, go on with another one; `nil`: with none.
   private func succeed(_ server: ServerRuntime, by next: ServerRuntime?) {
-    for earlier in retiredServers where earlier.successor === server { earlier.hand(to: next) }
-    server.hand(to: next)
+    for earlier in retiredServers where earlier.successor === server {
+      earlier.hand(to: next, endingAt: removedServersEndAt)
+    }
+    server.hand(to: next, endingAt: removedServersEndAt)
     retiredServers.append(server)
   }
 
@@ -213,6 +231,13 @@ final class Worker {
     if retiredRouters.isEmpty { accessLogs = routers.compactMap(\.accessLog) }
   }
 
+  /// Ends what is left of the connections of removed servers whose time is over: tunnels, and streams without end.
+  private func closeOverdue(_ now: MonotonicInstant) {
+    guard retiredServers.contains(where: { $0.connections > 0 && $0.isOverdue(now) }) else { return }
+    let overdue = connections.map { $0.takeUnretainedValue() }.filter { $0.server.isOverdue(now) }
+    for connection in overdue { connection.forceClose() }
+  }
+
   // MARK: Connections
 
   func connectionOpened(_ connection: CallerChannel) {
@@ -231,10 +256,13 @@ final class Worker {
     if isDraining && connections.isEmpty { tellControl(.drained(worker: index)) }
   }
 
-  private func drain() {
-    guard !isDraining else { return }
-    isDraining = true
-    for listener in listeners { listener.close() }
+  private func drain(idleMilliseconds: UInt64) {
+    drainIdleMilliseconds = idleMilliseconds
+    // Told a second time because there is less time left than was thought.
+    if !isDraining {
+      isDraining = true
+      for listener in listeners { listener.close() }
+    }
     for connection in connections.map({ $0.takeUnretainedValue() }) { connection.drain() }
     if connections.isEmpty { tellControl(.drained(worker: index)) }
   }
@@ -318,6 +346,7 @@ final class Worker {
 
   fileprivate func housekeep(now: MonotonicInstant) {
     for router in routers { router.sweep(now: now) }
+    closeOverdue(now)
     windDown()
     parking.beginRound()
     trimPools(to: Self.idleObjectsMax)

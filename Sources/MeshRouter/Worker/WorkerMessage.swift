@@ -9,15 +9,20 @@ enum WorkerMessage: Sendable {
   /// Another worker has left an endpoint out.
   case ejected(router: Int, client: Int, address: SocketAddress, BalancedEndpoints.Ejection)
   /// All routers and servers there shall be from now on; those that are there stay as they are.
-  case reload([RouterPlan])
+  /// `drainMilliseconds`: what the connections of a removed server have to end.
+  case reload([RouterPlan], drainMilliseconds: Int)
   /// New certificates of a server; connections keep the old ones.
   case serverTLS(router: Int, socket: Int, TLSServerContext)
   /// New certificates or roots for those endpoints of a router that are spoken to on these terms, by their place.
   case clientTLS(router: Int, terms: Int, TLSClientContext)
-  /// Take no new connections, close idle ones, let requests end; say so when none is left.
-  case drain
+  /// Take no new connections, let requests end, and close connections that have been idle for so long; say so when none
+  /// is left.
+  case drain(idleMilliseconds: UInt64)
   /// Close everything and end the thread.
   case stop
+  /// Second descriptors of all listening sockets, which belong to whoever gets them.
+  case listeningSockets(reply: @Sendable ([Int32]) -> Void)
+  case countConnections(reply: @Sendable (Int) -> Void)
   case inspectClients(router: Int, reply: @Sendable ([ClientInspection]) -> Void)
   /// Write the wake-up of this moment to the reply; used to wait until earlier messages are in force.
   case barrier(@Sendable () -> Void)

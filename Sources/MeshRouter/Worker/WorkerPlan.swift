@@ -39,8 +39,9 @@ struct ServerPlan: Sendable {
   var address: SocketAddress
   /// Number of the listening socket, unique in the process; a server that is configured otherwise keeps it.
   var socket: Int
-  /// A listening socket of this worker's own (SO_REUSEPORT); the worker closes it. `nil`: it has it already.
-  var listener: Int32?
+  /// Listening sockets which this worker has not got yet, and closes: one of its own (SO_REUSEPORT), or what it was
+  /// given of those that the process was started with. Empty: it goes on with those it has.
+  var listeners: [Int32]
   var stats: ServerStats
   var tls: TLSServerContext?
   var connectionLimit: SharedLimit?

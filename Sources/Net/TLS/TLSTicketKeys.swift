@@ -40,6 +40,43 @@ public final class TLSTicketKeys: Sendable {
   /// Makes a new key the one that seals. Happens by itself once the newest is a period old.
   public func rotate() { ring.withLock { Self.rotate(&$0) } }
 
+  private static let exportedBytes = 88
+
+  /// All keys, for a process that takes the place of this one on this host: over a channel that nobody else can read.
+  public func exported() -> [UInt8] {
+    ring.withLock { ring in
+      ring.flatMap { key in
+        Self.bytes(key.name.0) + Self.bytes(key.name.1) + key.cipher + key.mac + Self.bytes(key.madeNanoseconds)
+      }
+    }
+  }
+
+  /// Goes on with the keys of such a process: what it has given out opens here. False if that is no set of keys.
+  @discardableResult
+  public func adopt(_ bytes: [UInt8]) -> Bool {
+    let count = bytes.count / Self.exportedBytes
+    guard count > 0, count <= Self.olderKept + 1, bytes.count == count * Self.exportedBytes else { return false }
+    let keys = (0..<count).map { index in
+      let part = bytes[(index * Self.exportedBytes)..<((index + 1) * Self.exportedBytes)]
+      let at = part.startIndex
+      return Key(
+        name: (Self.number(part[at..<at + 8]), Self.number(part[at + 8..<at + 16])),
+        cipher: Array(part[at + 16..<at + 48]), mac: Array(part[at + 48..<at + 80]),
+        // CLOCK_MONOTONIC is the same for all processes of a host.
+        madeNanoseconds: Self.number(part[at + 80..<at + 88]))
+    }
+    ring.withLock { $0 = keys }
+    return true
+  }
+
+  private static func bytes(_ number: UInt64) -> [UInt8] {
+    (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * UInt64($0))) }
+  }
+
+  private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
   private static func rotate(_ ring: inout [Key]) {
     ring.insert(.fresh(), at: 0)
     if ring.count > olderKept + 1 { ring.removeLast() }

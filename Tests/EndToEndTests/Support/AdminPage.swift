@@ -9,14 +9,14 @@ enum AdminPage {
   }
 
   /// Waits for the admin server, which begins after the routers.
-  static func post(_ router: Router, _ path: String) throws -> Message? {
+  static func post(_ router: Router, _ path: String, fields: String = "") throws -> Message? {
     var found: RawSocket?
     for _ in 0..<250 where found == nil {
       found = try? RawSocket(connectingTo: router.adminPort)
       if found == nil { usleep(20_000) }
     }
     let socket = try found ?? RawSocket(connectingTo: router.adminPort)
-    socket.send("POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    socket.send("POST \(path) HTTP/1.1\r\nHost: localhost\r\n\(fields)Content-Length: 0\r\nConnection: close\r\n\r\n")
     return socket.readResponse()
   }
 

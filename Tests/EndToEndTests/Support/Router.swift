@@ -10,12 +10,16 @@ final class Router: Sendable {
   let adminPort: Int
   let directory: String
   private let process: Process
+  /// Of those that took the place of the first one, the newest last.
+  private let successors = Locked<[pid_t]>([])
 
   /// `router` and `server` are further keys, indented by the initialiser; `rest` replaces the `routers` list where it
-  /// is given and may name `$PORT` and `$DIR`; `namers` are further items of that list.
+  /// is given and may name `$PORT` and `$DIR`; `namers` are further items of that list; `admin` are further keys of the
+  /// admin server, with a comma before each; `dtabStore` may name `$DIR`.
   init(
     dtab: String = "/svc => /#/io.l5d.fs", router: String = "", server: String = "", top: String = "",
-    routers: String? = nil, namers: String = "", descriptors: Int? = nil
+    routers: String? = nil, namers: String = "", descriptors: Int? = nil, admin: String = "",
+    dtabStore: String = "{kind: io.l5d.inMemory}", program: String? = nil
   ) throws {
     let (port, adminPort) = (Backend.freePort(), Backend.freePort())
     let directory = "/tmp/meshrouter-e2e-\(UUID().uuidString.prefix(8))"
@@ -38,9 +42,9 @@ final class Router: Sendable {
       """
     let list = routers.map { $0.replacing("$PORT", with: "\(port)").replacing("$DIR", with: directory) } ?? own
     let yaml = """
-      admin: {port: \(adminPort), shutdownGraceMs: 5000}
+      admin: {port: \(adminPort), shutdownGraceMs: 5000\(admin.replacing("$DIR", with: directory))}
       workers: 2
-      dtabStore: {kind: io.l5d.inMemory}
+      dtabStore: \(dtabStore.replacing("$DIR", with: directory))
       \(top)
       namers:
       - {kind: io.l5d.fs, rootDir: \(directory)/disco}
@@ -51,7 +55,8 @@ final class Router: Sendable {
       """
     try yaml.write(toFile: directory + "/router.yaml", atomically: true, encoding: .utf8)
     process = Process()
-    let command = "exec \(Products.path("meshrouter")) run \(directory)/router.yaml"
+    let program = program ?? Products.path("meshrouter")
+    let command = "exec \(program) run \(directory)/router.yaml"
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.environment = Sanitizer.environment
     process.arguments = ["-c", descriptors.map { "ulimit -n \($0); \(command)" } ?? command]
@@ -62,21 +67,21 @@ final class Router: Sendable {
     process.standardInput = FileHandle.nullDevice
     try process.run()
     _ = Self.endAtExit
-    Self.started.withLock { $0.append((process.processIdentifier, directory)) }
+    Self.started.withLock { $0.append((process, directory)) }
     try waitUntilItAccepts()
   }
 
   deinit {
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    Self.end(process, in: directory)
     Self.started.withLock { $0.removeAll { $0.directory == directory } }
     try? FileManager.default.removeItem(atPath: directory)
   }
 
-  private static let started = Locked<[(process: pid_t, directory: String)]>([])
+  private static let started = Locked<[(process: Process, directory: String)]>([])
   /// Those that a suite keeps live until then.
   private static let endAtExit: Int32 = atexit {
     for (process, directory) in started.withLock({ $0 }) {
-      kill(process, SIGKILL)
+      end(process, in: directory)
       try? FileManager.default.removeItem(atPath: directory)
     }
   }
@@ -115,8 +120,32 @@ final class Router: Sendable {
     get { (try? String(contentsOfFile: directory + "/router.yaml", encoding: .utf8)) ?? "" }
     set { try! newValue.write(toFile: directory + "/router.yaml", atomically: true, encoding: .utf8) }
   }
-  var isRunning: Bool { process.isRunning }
-  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+  var isRunning: Bool { successors.withLock { $0.last }.map { kill($0, 0) == 0 } ?? process.isRunning }
+  /// Of the process that serves.
+  var processID: pid_t { successors.withLock { $0.last } ?? process.processIdentifier }
+  func signal(_ number: Int32) { kill(processID, number) }
+
+  /// The first process has ended.
+  var firstHasEnded: Bool { !process.isRunning }
+
+  /// Another process has taken over.
+  func succeeded(by id: pid_t) { successors.withLock { $0.append(id) } }
+
+  /// All that run, those that drain included: whoever has the configuration among its arguments.
+  static func processes(in directory: String) -> [pid_t] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { entry -> pid_t? in
+      guard let id = pid_t(entry),
+        let arguments = try? String(contentsOfFile: "/proc/\(id)/cmdline", encoding: .utf8)
+      else { return nil }
+      return arguments.contains(directory + "/") ? id : nil
+    }
+  }
+
+  /// Ends the router and, behind an upgrade, those that took its place or still drain.
+  private static func end(_ process: Process, in directory: String) {
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    for id in processes(in: directory) { kill(id, SIGKILL) }
+  }
 
   func waitForExit(milliseconds: Int) -> Int32? {
     for _ in 0..<(milliseconds / 10) {
@@ -128,14 +157,14 @@ final class Router: Sendable {
 
   /// Resident memory in KiB.
   var residentKilobytes: Int {
-    let status = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
+    let status = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
     return Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first ?? "") ?? 0
   }
 
   /// Threads with this name.
   func threadCount(_ name: String) -> Int {
-    let folder = "/proc/\(process.processIdentifier)/task"
+    let folder = "/proc/\(processID)/task"
     return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).count {
       (try? String(contentsOfFile: "\(folder)/\($0)/comm", encoding: .utf8)) == name + "\n"
     }

@@ -46,6 +46,7 @@ struct ReloadReport: Sendable, Equatable {
     for (key, isSame) in [
       ("logging", old.logging == new.logging),
       ("admin.shutdownGraceMs", old.admin.shutdownGraceMilliseconds == new.admin.shutdownGraceMilliseconds),
+      ("drainTimeoutMs", old.drainTimeoutMilliseconds == new.drainTimeoutMilliseconds),
     ] where !isSame {
       parts.append(Part(kind: .setting, label: key, change: .changed))
     }
