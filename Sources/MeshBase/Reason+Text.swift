@@ -24,6 +24,7 @@ extension Reason {
 
   public var retry: Retry {
     if neverProcessed { return .yes }
+    if self == .faultInjected { return .no }
     return switch status {
     case 400, 421, 431, 499, 501: .no
     default: .ifIdempotent

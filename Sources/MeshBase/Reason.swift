@@ -41,6 +41,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case serverDraining = "server.draining"
   case serverMaxConnections = "server.max_connections"
   case loopViaLimit = "loop.via_limit"
+  case faultInjected = "fault.injected"
 }
 
 extension Reason {
@@ -64,7 +65,7 @@ extension Reason {
       .relayBadResponse:
       502
     case .bindTimeout, .pickNoEndpoints, .pickOverload, .connectNoDescriptors, .relayRefused, .serverDraining,
-      .serverMaxConnections:
+      .serverMaxConnections, .faultInjected:
       503
     case .connectTimeout, .tlsTimeout, .relayIdleTimeout, .outcomeAttemptTimeout, .outcomeTotalTimeout,
       .outcomeDeadline:
@@ -78,7 +79,8 @@ extension Reason {
       .identifyBadPath, .identifyMisdirected, .bindBadOverride, .relayResetByClient, .relayTooSlowReader:
       .caller
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints: .cluster
-    case .pickOverload, .connectNoDescriptors, .relaySuperseded, .serverDraining, .serverMaxConnections, .loopViaLimit:
+    case .pickOverload, .connectNoDescriptors, .relaySuperseded, .serverDraining, .serverMaxConnections, .loopViaLimit,
+      .faultInjected:
       .router
     case .connectRefused, .connectTimeout, .connectUnreachable, .connectNoTunnel, .tlsFailed, .tlsClosed, .tlsTimeout,
       .relayResetByServer, .relayRefused, .relayBadResponse, .relayIdleTimeout, .outcomeAttemptTimeout,
@@ -146,6 +148,7 @@ extension Reason {
     case .serverDraining: "The router is shutting down and takes no new requests on this connection."
     case .serverMaxConnections: "The server has as many connections or requests as its limit allows."
     case .loopViaLimit: "The request has passed through more proxies than `maxCallDepth`; it probably runs in a circle."
+    case .faultInjected: "The request was refused on purpose: `service.faults` of the router says so."
     }
   }
 
@@ -230,6 +233,11 @@ extension Reason {
     case .serverDraining: ["Send the request again: another router, or this one once it is back, takes it."]
     case .serverMaxConnections: ["Raise the server's limit, or look at who holds the connections."]
     case .loopViaLimit: ["meshrouter why URL: does the name lead back to a router?"]
+    case .faultInjected:
+      [
+        "Nothing is wrong. `meshrouter why URL` shows which entry of `service` has the `faults`.",
+        "Take them out and reload: kill -HUP, or curl -X POST localhost:9990/admin/reload",
+      ]
     }
   }
 }

@@ -58,6 +58,13 @@ extension MetricName {
     "meshrouter_service_retry_budget_ratio", .gauge, .ratio, service,
     "Share of the retry budget in hand, 0 to 1.")
 
+  public static let serviceFaults = MetricName(
+    "meshrouter_service_faults_total", .counter, service + ["kind"],
+    "Faults injected on purpose into requests for a logical name.")
+  public static let serviceMirror = MetricName(
+    "meshrouter_service_mirror_events_total", .counter, service + ["event"],
+    "What became of copies of requests for a logical name: `sent`, then `success` or `failure`; or dropped.")
+
   // MARK: Clients: bound ids, every attempt by itself
 
   public static let clientAttempts = MetricName(
@@ -204,7 +211,8 @@ extension MetricName {
       serverResets,
       serverAbuse, errors, serviceRequests,
       serviceFailures,
-      serviceDuration, serviceInFlight, serviceRetries, serviceRetryBudget, clientAttempts, clientResponses,
+      serviceDuration, serviceInFlight, serviceRetries, serviceRetryBudget, serviceFaults, serviceMirror,
+      clientAttempts, clientResponses,
       clientDuration, clientInFlight, clientConnectDuration, clientConnectFailures, clientConnectionsClosed,
       clientConnections, clientEndpoints, clientEndpointUpdates, clientEjections, clientEjectionsRefused,
       clientRevivals, clientPanics, clientRequeues, clientWaiters, clientWaited, clientTooManyWaiters,

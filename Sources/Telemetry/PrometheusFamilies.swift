@@ -49,6 +49,9 @@ private enum LabelText {
     }
   }
 
+  static let faults = InjectedFault.allCases.map { ($0.place, Array("kind=\"\($0.rawValue)\"".utf8)) }
+  static let mirrorEvents = MirrorEvent.allCases.map { ($0.place, Array("event=\"\($0.rawValue)\"".utf8)) }
+
   static let bindCaches = BindCache.allCases.map { Array("cache=\"\($0)\"".utf8) }
   static let bindEvents = BindCache.allCases.flatMap { cache in
     BindCacheEvent.allCases.filter { $0 != .idle }.map { event in
@@ -138,6 +141,18 @@ extension MetricsRegistry {
       family.begin(&out, scope.labels)
       out.finite(Double(scope.sum(Word.budgetBalance)) / Double(capacity))
       out.byte(10)
+    }
+    page.family(.serviceFaults, scopes) { scope, family, out in
+      for (place, text) in LabelText.faults {
+        let count = scope.sum(Word.faults + place)
+        if count > 0 { family.sample(&out, scope.labels, text, count) }
+      }
+    }
+    page.family(.serviceMirror, scopes) { scope, family, out in
+      for (place, text) in LabelText.mirrorEvents {
+        let count = scope.sum(Word.mirror + place)
+        if count > 0 { family.sample(&out, scope.labels, text, count) }
+      }
     }
   }
 

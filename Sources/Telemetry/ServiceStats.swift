@@ -13,7 +13,11 @@ public final class ServiceStats: StatsBlock, @unchecked Sendable {
     @inlinable static var retries: Int { 3 }
     @inlinable static var budgetBalance: Int { 12 }
     @inlinable static var budgetCapacity: Int { 13 }
-    @inlinable static var latency: Int { 14 }
+    /// By kind.
+    @inlinable static var faults: Int { 14 }
+    /// By event.
+    @inlinable static var mirror: Int { 16 }
+    @inlinable static var latency: Int { 21 }
     @inlinable static var reasons: Int { latency + HistogramWords.wordCount }
 
     @inlinable static func retry(_ kind: RetryKind, _ outcome: RetryOutcome) -> Int {
@@ -50,10 +54,41 @@ public final class ServiceStats: StatsBlock, @unchecked Sendable {
   /// A request is about to be sent again, or would have been but for its budget or limit.
   @inlinable public func retry(_ kind: RetryKind, _ outcome: RetryOutcome) { add(Word.retry(kind, outcome)) }
 
+  /// Befell a request on purpose.
+  public func injected(_ fault: InjectedFault) { add(Word.faults + fault.place) }
+
+  /// Of a copy that is sent to another name, or was to be.
+  public func mirror(_ event: MirrorEvent) { add(Word.mirror + event.place) }
+
   /// This worker's retries in hand, and how many a full budget holds.
   @inlinable public func setRetryBudget(balance: UInt64, capacity: UInt64) {
     store(Word.budgetBalance, balance)
     store(Word.budgetCapacity, capacity)
+  }
+}
+
+public enum InjectedFault: String, CaseIterable, Sendable {
+  case delay, abort
+
+  var place: Int { self == .delay ? 0 : 1 }
+}
+
+/// What becomes of a copy of a request.
+public enum MirrorEvent: String, CaseIterable, Sendable {
+  case sent, success, failure
+  /// Too many were on their way.
+  case droppedBusy = "dropped_busy"
+  /// The body was too long, or has not come whole.
+  case droppedBody = "dropped_body"
+
+  var place: Int {
+    switch self {
+    case .sent: 0
+    case .success: 1
+    case .failure: 2
+    case .droppedBusy: 3
+    case .droppedBody: 4
+    }
   }
 }
 

@@ -93,6 +93,27 @@ struct TrafficKeyTests {
     #expect(secret.routers[0].client.stickyCookie?.secret == "hush" && !secret.effectiveJSON.contains("hush"))
   }
 
+  @Test("faults and mirrors are read, and are off where they are not written")
+  func faultsAndMirrors() throws {
+    #expect(try router(service("")).service == Configuration.Service())
+    let faults = try #require(
+      try router(
+        service(
+          "faults: {delay: {ms: 5, percent: 0.0001}, abort: {grpcStatus: 14, percent: 2.5}, byHeader: true,"
+            + " onlyWith: {header: X-Chaos, value: on}}")
+      ).service.faults)
+    #expect(faults.delay?.milliseconds == 5 && faults.delay?.percent == 0.0001 && faults.isByHeader)
+    #expect(faults.abort?.status == 503 && faults.abort?.grpcStatus == 14 && faults.abort?.percent == 2.5)
+    #expect(faults.onlyWith?.header == "X-Chaos" && faults.onlyWith?.value == "on")
+    let mirror = try #require(try router(service("mirror: {name: /svc/shadow, percent: 5}")).service.mirror)
+    #expect(mirror.name == "/svc/shadow" && mirror.percent == 5 && mirror.maxBodyBytes == 65_536)
+    #expect(mirror.maxInFlight == 64 && mirror.timeoutMilliseconds == 10_000)
+    #expect(service("mirror: {percent: 5}").lines[0].contains("\"name\" is missing"))
+    #expect(service("mirror: {name: shadow}").lines[0].contains("is not a path"))
+    #expect(service("faults: {abort: {status: 503}}").lines[0].contains("\"percent\" is missing"))
+    #expect(service("faults: {delay: {ms: 5, percent: 101}}").lines[0].contains("out of range"))
+  }
+
   @Test("a ring hashes a header or a cookie")
   func ring() throws {
     var ring = Configuration.LoadBalancer.Ring()

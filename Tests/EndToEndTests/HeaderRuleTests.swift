@@ -75,3 +75,48 @@ struct HeaderRuleTests {
     #expect(refused.status == 502 && refused["x-from"] == nil)
   }
 }
+
+@Suite("names without traffic control")
+struct UncontrolledTests {
+  @Test("nothing on the wire tells that other names have it", arguments: Speech.pairs)
+  func same(caller: Speech, backend: Speech) throws {
+    let endpoint = AnyBackend(backend, fields: "Set-Cookie: mesosphere_server_id=x\r\nX-A: b\r\n")
+    let plain = try Router(router: "client: {protocol: \(backend.rawValue)}")
+    let controlled = try Router(
+      router: """
+        client:
+          kind: io.l5d.static
+          configs:
+          - {prefix: /, protocol: \(backend.rawValue)}
+          - {prefix: "/#/io.l5d.fs/other", stickyCookie: {}, requestHeaders: {remove: [X-B]}}
+        service:
+          kind: io.l5d.static
+          configs:
+          - prefix: /svc/other
+            responseHeaders: {remove: [X-A]}
+            faults: {abort: {percent: 100}}
+            mirror: {name: /svc/web}
+        """)
+    let fields = "Cookie: mesosphere_server_id=0123456789abcdef\r\nX-B: c\r\n"
+    var answers: [AnyMessage] = []
+    for router in [plain, controlled] {
+      router.service("web", ports: [endpoint.port])
+      for body in [nil, "hello"] {
+        answers.append(
+          try #require(try router.ask(caller, "web", body == nil ? "GET" : "POST", fields: fields, body: body)))
+      }
+    }
+    /// What differs from request to request.
+    func text(_ message: AnyMessage) -> [String] {
+      message.lines.filter { line in
+        !["l5d-ctx-trace", "l5d-reqid", "date"].contains(String(line.prefix { $0 != ":" }).lowercased())
+      }
+    }
+    #expect(endpoint.requests.count == 4)
+    for index in 0..<2 {
+      #expect(text(answers[index]) == text(answers[index + 2]) && answers[index].body == answers[index + 2].body)
+      #expect(text(endpoint.requests[index]) == text(endpoint.requests[index + 2]))
+    }
+    #expect(try AdminPage.get(controlled, "/admin/metrics/prometheus")?.contains("mirror_events_total{") == false)
+  }
+}

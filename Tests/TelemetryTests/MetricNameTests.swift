@@ -26,6 +26,8 @@ struct MetricNameTests {
       meshrouter_service_in_flight gauge router,service
       meshrouter_service_retries_total counter router,service,kind,outcome
       meshrouter_service_retry_budget_ratio gauge router,service
+      meshrouter_service_faults_total counter router,service,kind
+      meshrouter_service_mirror_events_total counter router,service,event
       meshrouter_client_attempts_total counter router,client,result,reason
       meshrouter_client_responses_total counter router,client,status
       meshrouter_client_attempt_duration_seconds histogram router,client

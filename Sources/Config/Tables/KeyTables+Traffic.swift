@@ -19,6 +19,12 @@ extension KeyTables {
     Key(
       "responseHeaders", \.responseHeaders, .optional(responseHeaders.codec), origin: .ours, defaultNote: "none",
       "Fields that endpoints' responses to such requests lose or get."),
+    Key(
+      "faults", \.faults, .optional(faults.codec), origin: .ours, defaultNote: "none",
+      "Delay or refuse a share of the requests on purpose, to see how callers take it."),
+    Key(
+      "mirror", \.mirror, .optional(mirror.codec), origin: .ours, defaultNote: "none",
+      "Send a copy of a share of the requests to another name; nobody waits for its answers, which are thrown away."),
   ]
 
   // MARK: Header rules
@@ -65,6 +71,75 @@ extension KeyTables {
           remedy: "Set secure: true, or sameSite: Lax.")
       }
     })
+}
+
+extension KeyTables {
+  // MARK: Faults
+
+  private static let faults = ObjectTable<Configuration.Faults>(
+    { Configuration.Faults() },
+    [
+      Key("delay", \.delay, .optional(delay.codec), origin: .ours, defaultNote: "none", "Hold requests back."),
+      Key(
+        "abort", \.abort, .optional(abort.codec), origin: .ours, defaultNote: "none",
+        "Answer in place of an endpoint; behind the delay, if both befall a request."),
+      Key(
+        "onlyWith", \.onlyWith, .optional(onlyWith.codec), origin: .ours, defaultNote: "all",
+        "Only requests with this field are meant."),
+      Key(
+        "byHeader", \.isByHeader, .boolean, origin: .ours,
+        "Requests may ask for faults by themselves: `l5d-fault-delay` (ms), `l5d-fault-abort` (HTTP status),"
+          + " `l5d-fault-abort-grpc` (gRPC status). Only where callers are trusted: `clearContext` takes the fields off."
+      ),
+    ])
+
+  private static let delay = ObjectTable<Configuration.Faults.Delay>(
+    { Configuration.Faults.Delay() },
+    [
+      Key("ms", \.milliseconds, .integer(1...300_000), unit: "ms", origin: .ours, required: true, "How long."),
+      Key(
+        "percent", \.percent, .number(0...100), origin: .ours,
+        "The share of the requests, drawn for each: 0.0001 is one in a million."),
+    ])
+
+  private static let abort = ObjectTable<Configuration.Faults.Abort>(
+    { Configuration.Faults.Abort() },
+    [
+      Key("status", \.status, .integer(200...599), origin: .ours, "The HTTP status of the answer."),
+      Key(
+        "grpcStatus", \.grpcStatus, .optional(.integer(0...16)), origin: .ours,
+        defaultNote: "what `status` stands for", "What calls of gRPC end with, such as 14."),
+      Key(
+        "percent", \.percent, .number(0...100), origin: .ours, required: true,
+        "The share of the requests, drawn for each: 0.0001 is one in a million."),
+    ])
+
+  private static let onlyWith = ObjectTable<Configuration.Faults.Field>(
+    { Configuration.Faults.Field() },
+    [
+      Key("header", \.header, .headerName, origin: .ours, required: true, "The field's name."),
+      Key("value", \.value, .optional(.headerValue), origin: .ours, defaultNote: "any", "Its whole value."),
+    ])
+
+  // MARK: Mirroring
+
+  private static let mirror = ObjectTable<Configuration.Mirror>(
+    { Configuration.Mirror() },
+    [
+      Key(
+        "name", \.name, .path, origin: .ours, required: true,
+        "The logical name that gets the copies, such as `/svc/shadow`; bound by the same dtab."),
+      Key("percent", \.percent, .number(0...100), origin: .ours, "The share of the requests, drawn for each."),
+      Key(
+        "maxBodyBytes", \.maxBodyBytes, .integer(0...16_777_216), unit: "B", origin: .ours,
+        "A request with a longer body is not copied."),
+      Key(
+        "maxInFlight", \.maxInFlight, .integer(1...100_000), origin: .ours,
+        "Copies of all names that may be on their way at once, per worker; beyond, requests are not copied."),
+      Key(
+        "timeoutMs", \.timeoutMilliseconds, .integer(1...3_600_000), unit: "ms", origin: .ours,
+        "From when a copy is sent to the end of its answer."),
+    ])
 }
 
 /// Which way a field goes.

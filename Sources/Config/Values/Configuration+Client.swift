@@ -115,6 +115,10 @@ extension Configuration {
     public var responseHeaders: HeaderRules?
     /// Whether another endpoint is asked as well when an answer takes long. `nil`: never.
     public var hedge: Hedge?
+    /// `nil`: none are injected.
+    public var faults: Faults?
+    /// `nil`: nothing is copied.
+    public var mirror: Mirror?
     /// What some logical names have otherwise, in the order of the file: each that covers a name sets its keys for it.
     public var configs: [Refinement<Service>] = []
 

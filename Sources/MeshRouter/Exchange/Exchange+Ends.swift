@@ -66,6 +66,7 @@ extension Exchange {
   func relayRequestData(_ bytes: UnsafeRawBufferPointer) {
     lastMoved = now
     if keptBodyMax > 0 { keep(bytes) } else { _ = machine.handle(.bodyConsumed) }
+    if traffic != nil { copyBody(bytes) }
     if backendStream == nil, bodyIsChunked {
       let out = worker.requestScratch
       out.removeAll()

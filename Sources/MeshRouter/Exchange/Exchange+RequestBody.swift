@@ -31,8 +31,9 @@ extension Exchange {
       let count = Int(min(left, UInt64(bytes.count)))
       let part = UnsafeRawBufferPointer(rebasing: bytes[..<count])
       requestBody = left == UInt64(count) ? .ended : .length(left - UInt64(count))
-      if requestBody.hasEnded { takeWholeRequest() }
       if keptBodyMax > 0 { keep(part) }
+      if traffic != nil { copyBody(part) }
+      if requestBody.hasEnded { takeWholeRequest() }
       writeRequest(part)
       if requestIsComplete { backendStream { $0.end() } }
       return count
@@ -48,6 +49,7 @@ extension Exchange {
         case .data(let range):
           let part = UnsafeRawBufferPointer(rebasing: bytes[range])
           if keptBodyMax > 0 { keep(part) }
+          if traffic != nil { copyBody(part) }
           if backendStream == nil { out.appendChunk(part) } else { out.append(part) }
           continue
         case .needMore:

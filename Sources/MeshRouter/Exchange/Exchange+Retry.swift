@@ -12,7 +12,9 @@ extension Exchange {
   /// One that another router sent has been tried again there, as often as that router's budget allows: routers in line
   /// must not multiply their retries. So it is retried here only if that router says that nothing was processed.
   func isRetried(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer) -> Bool {
-    guard machine.mayRetry, !upgradeWanted else { return false }
+    failureIsInjected = Self.isInjected(&response, head)
+    if failureIsInjected { return false }
+    guard machine.mayRetry, !upgradeWanted, !isCopy else { return false }
     let (status, method, isCall) = (response.status, self.method, isGRPC)
     let call = isCall ? response.value(of: .grpcStatus).flatMap { GRPCStatus(head[$0]) } : nil
     // A call that is answered as it should be ends with its trailers, and they come too late to be held back.
@@ -55,7 +57,7 @@ extension Exchange {
     let isCall = isGRPC
     let isAllowed =
       entry { isCall ? $0.policy.retriesCall(nil, status: 0) : $0.policy.retries(method, isKeyed: isKeyed) } ?? false
-    guard isAllowed, machine.mayRetry, !upgradeWanted, paysForRetry() else { return false }
+    guard isAllowed, machine.mayRetry, !upgradeWanted, !isCopy, paysForRetry() else { return false }
     endAttempt(failed: reason)
     perform(machine.handle(.retry))
     return true

@@ -1,14 +1,25 @@
 import HTTP
 import MeshBase
+import Net
 
 /// What traffic control does to one request. Made only where something is configured for its name.
 final class ExchangeTraffic {
   /// Of the logical name.
-  let service: ServiceTraffic?
+  var service: ServiceTraffic?
   /// Of the bound name, once a branch is drawn.
   var client: ClientTraffic?
   /// The endpoint that the caller's cookie stands for.
   var claim: UInt64?
+  /// Something was injected into the request.
+  var isDelayed = false
+  /// It is to be refused on purpose.
+  var abort: FaultPlan.Abort?
+  var faultTimer = TimerID.none
+  /// Of the request, until it is whole.
+  var copy: MirrorCopy?
+  /// The request is a copy itself.
+  var flight: (copy: MirrorCopy, flights: MirrorFlights)?
+  var hasFailed = false
 
   init(_ service: ServiceTraffic?) { self.service = service }
 }
@@ -66,6 +77,29 @@ extension Exchange {
         sticky.mark(out, from: start, room: room, address: $0.balancer.address(of: slot), claim: traffic.claim)
       }
     }
+    if traffic.isDelayed { out.append("l5d-fault-injected: delay\r\n") }
     worker.giveBack(room)
+  }
+
+  // MARK: Begin and end
+
+  /// The name is bound, and something is configured for it; true: the request waits, or has been answered.
+  func control(_ service: ServiceTraffic, _ entry: BindEntry) -> Bool {
+    let traffic = self.traffic ?? ExchangeTraffic(service)
+    traffic.service = service
+    self.traffic = traffic
+    guard entry.isBound else { return false }
+    if let faults = service.faults { drawFault(faults, traffic, entry) }
+    if let mirror = service.mirror, traffic.abort == nil, traffic.flight == nil { copy(by: mirror, traffic, entry) }
+    return service.faults != nil && suffersFault(traffic, entry)
+  }
+
+  /// The exchange ends; `entry` is still there.
+  func endTraffic() {
+    guard let traffic else { return }
+    disarm(&traffic.faultTimer)
+    dropCopy(traffic)
+    if let (copy, flights) = traffic.flight { flights.ended(self, copy, success: !traffic.hasFailed && isSuccess) }
+    self.traffic = nil
   }
 }

@@ -19,7 +19,7 @@ final class Exchange: TimerOwner {
   /// What is configured for the server that the caller came to; of the worker's.
   var settings: Unretained<ServerRuntime> = nil
   /// Of the settings: the caller's `l5d-*` fields are left out.
-  private var isClearing = false
+  var isClearing = false
   /// Not evicted while it counts this exchange among those in flight.
   var entry: Unretained<BindEntry> = nil
   /// The entry's; a change of the entry may end it, so it is held.
@@ -45,7 +45,7 @@ final class Exchange: TimerOwner {
   private var hedges = false
 
   var method = Method.get
-  private var isHTTP10 = false
+  var isHTTP10 = false
   var requestKeepsAlive = true
   var upgradeWanted = false
   /// A tunnel is wanted that the endpoint does not take over HTTP/2: it gets a connection of HTTP/1.
@@ -74,7 +74,7 @@ final class Exchange: TimerOwner {
   /// What has come of the body, while the request may have to be sent again; pooled.
   var keptBody: ByteBuffer?
   /// The request has an `Idempotency-Key`, and some service heeds it.
-  private(set) var isKeyed = false
+  var isKeyed = false
   /// Bytes of body that are kept at most; 0: none are.
   var keptBodyMax = 0
 
@@ -225,6 +225,7 @@ final class Exchange: TimerOwner {
 
   func takeWholeRequest() {
     requestIsComplete = true
+    if traffic != nil { sendCopy() }
     server?.requestComplete()
   }
 
@@ -276,14 +277,14 @@ final class Exchange: TimerOwner {
   @inline(__always)
   private func answered(by entry: BindEntry) {
     entry.requestBegan(at: now)
-    if let service = entry.traffic { traffic = ExchangeTraffic(service) }
-    if let hedging = entry.policy.hedging, hedging.covers(method), !upgradeWanted {
+    if let hedging = entry.policy.hedging, hedging.covers(method), !upgradeWanted, !isCopy {
       hedges = true
       hedging.requestBegan(at: now)
     }
     if !requestIsComplete, hedges || entry.policy.retries(method, isKeyed: isKeyed) {
       keptBodyMax = entry.policy.keptBodyMax
     }
+    if let service = entry.traffic, control(service, entry) { return }
     perform(machine.handle(entry.failure.map { .failed($0) } ?? .bound))
   }
 
@@ -464,7 +465,10 @@ final class Exchange: TimerOwner {
   }
 
   private func writeResponseHead(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer, isWhole: Bool) {
-    guard hasCaller else { return }
+    guard hasCaller else {
+      responseEncoding = .none
+      return
+    }
     let out = responseOut
     let start = out.count
     var skip = hostChange == nil ? KnownHeaderSet() : [.location, .refresh]
@@ -593,7 +597,7 @@ final class Exchange: TimerOwner {
     if responseEncoding == .chunked { responseOut.append("0\r\n\r\n") }
     if responseEncoding == .frames { stream { $0.end() } }
     flushResponse()
-    guard hasCaller else { return }  // the caller's side broke over the last write
+    guard hasCaller || isCopy else { return }  // the caller's side broke over the last write
     backendMayBeReused = canReuse && requestIsComplete && !backendIsBlocked
     perform(machine.handle(.completed))
   }
@@ -630,6 +634,7 @@ final class Exchange: TimerOwner {
       retryTimer = .none
       perform(machine.handle(.backOffIsOver))
     case Self.deadlineTag: perform(machine.handle(.failed(.outcomeDeadline)))
+    case Self.faultTag: delayIsOver()
     default: perform(machine.handle(.failed(.outcomeTotalTimeout)))
     }
   }
@@ -668,7 +673,7 @@ final class Exchange: TimerOwner {
   /// Whether a response that is no success speaks against the endpoint. A call that ends with NOT_FOUND is none that
   /// another endpoint would have answered.
   private func isEndpointsFault(_ status: Int) -> Bool {
-    !isGRPC || (grpcStatus ?? GRPCStatus(httpStatus: status)).isEndpointsFault
+    !failureIsInjected && (!isGRPC || (grpcStatus ?? GRPCStatus(httpStatus: status)).isEndpointsFault)
   }
 
   /// Whether a response with this status has to be looked at, because it may be a failure.
@@ -715,6 +720,8 @@ final class Exchange: TimerOwner {
   }
 
   private var failureStatus: Int?
+  /// The last failing response was made on purpose, by another router.
+  var failureIsInjected = false
   /// The caller waits for the answer of a gRPC call.
   var isGRPC = false
   /// How the call ended, as the backend says.
@@ -724,11 +731,12 @@ final class Exchange: TimerOwner {
 
   private func answer(_ reason: Reason) {
     if isBackup { return endBackup(reason) }
+    if isCopy { return endCopy(reason) }
     status = failureStatus ?? reason.status
     let answer = FailureAnswer(
       reason: reason, status: status, router: settings { $0.router.label } ?? "", host: worker.hostName,
       name: entry { $0.path }, client: client { $0.name }, tried: attemptedAddresses,
-      detail: failureDetail ?? explanation)
+      detail: failureDetail ?? explanation, callStatus: reason == .faultInjected ? traffic?.abort?.call : nil)
     let stream = self.stream
     if stream != nil {
       if isGRPC {
@@ -788,7 +796,8 @@ final class Exchange: TimerOwner {
   }
 
   /// Counts the failure and lets go of the backend.
-  private func concludeFailure(_ reason: Reason, status: Int) {
+  func concludeFailure(_ reason: Reason, status: Int) {
+    traffic?.hasFailed = true
     let microseconds = now.nanoseconds(since: startedAt) / 1_000
     endAttempt(failed: reason)
     leaveBackend()
@@ -828,6 +837,7 @@ final class Exchange: TimerOwner {
   }
 
   func reset() {
+    if traffic != nil { endTraffic() }
     if hedges {
       hedges = false
       disarm(&hedgeTimer)
@@ -878,7 +888,6 @@ final class Exchange: TimerOwner {
     backendFinished = false
     if failureDetail != nil { failureDetail = nil }
     if hostChange != nil { hostChange = nil }
-    if traffic != nil { traffic = nil }
     failureStatus = nil
     backendResetCode = nil
     worker.giveBack(self)

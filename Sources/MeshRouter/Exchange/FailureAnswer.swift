@@ -14,6 +14,8 @@ struct FailureAnswer {
   var client: String?
   var tried: [SocketAddress] = []
   var detail: String?
+  /// What a call of gRPC ends with; `nil`: what the reason stands for.
+  var callStatus: GRPCStatus?
 
   /// Body bytes are cut beyond this.
   static let bodyBytesMax = 8_192
@@ -31,6 +33,7 @@ struct FailureAnswer {
     out.append(errorField)
     out.append("\r\n")
     if retryable { out.append("l5d-retryable: true\r\n") }
+    if reason == .faultInjected { out.append("l5d-fault-injected: abort\r\n") }
     if status == 503 { out.append("Retry-After: 1\r\n") }
     if status == 405 { out.append("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, PATCH\r\n") }
     out.append("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ")
@@ -49,7 +52,7 @@ struct FailureAnswer {
     out.appendStatusLine(200)
     worker.appendDate(to: out)
     out.append("Content-Type: application/grpc\r\ngrpc-status: ")
-    out.append(decimal: Int(GRPCStatus(reason).rawValue))
+    out.append(decimal: Int((callStatus ?? GRPCStatus(reason)).rawValue))
     out.append("\r\ngrpc-message: ")
     var message = "\(name ?? "request"): \(reason.meaning) (\(reason.rawValue))"
     if !tried.isEmpty { message += "; tried " + tried.map(\.description).joined(separator: ", ") }
@@ -59,6 +62,7 @@ struct FailureAnswer {
     out.append(errorField)
     out.append("\r\n")
     if retryable { out.append("l5d-retryable: true\r\n") }
+    if reason == .faultInjected { out.append("l5d-fault-injected: abort\r\n") }
     out.append("Via: 1.1 meshrouter\r\n\r\n")
   }
 

@@ -4,11 +4,15 @@ import Config
 final class ServiceTraffic {
   let requestEdit: HeadEdit?
   let responseEdit: HeadEdit?
+  let faults: FaultPlan?
+  let mirror: MirrorPlan?
 
   /// `nil`: nothing is.
   init?(_ configuration: Configuration.Service) {
     requestEdit = HeadEdit(configuration.requestHeaders)
     responseEdit = HeadEdit(configuration.responseHeaders)
-    if requestEdit == nil && responseEdit == nil { return nil }
+    faults = FaultPlan(configuration.faults)
+    mirror = MirrorPlan(configuration.mirror)
+    if requestEdit == nil && responseEdit == nil && faults == nil && mirror == nil { return nil }
   }
 }

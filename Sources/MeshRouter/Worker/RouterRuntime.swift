@@ -42,6 +42,7 @@ final class RouterRuntime {
   private var entries: [UInt64: BindEntry] = [:]
   private var nextEntry: UInt64 = 1
   private let hashSeed: UInt64
+  private var flights: MirrorFlights?
 
   init(plan: RouterPlan, worker: Worker) {
     index = plan.index
@@ -179,9 +180,19 @@ final class RouterRuntime {
     for client in clients.values { client.sweep(now: now) }
   }
 
+  /// Made when the first copy of a request is sent.
+  var mirrorFlights: MirrorFlights {
+    if let flights { return flights }
+    let made = MirrorFlights(self)
+    flights = made
+    return made
+  }
+
   func inspectClients() -> [ClientInspection] { clients.values.map { $0.inspect(now: worker.loop.now) } }
 
   func closeAll() {
+    flights?.close()
+    flights = nil
     for client in clients.values { client.closeAll() }
   }
 }

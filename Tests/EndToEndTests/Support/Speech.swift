@@ -16,15 +16,19 @@ struct AnyMessage: Sendable {
   var body = ""
   /// Whole, and not cut off.
   var isWhole = false
+  /// The start line and the fields.
+  var lines: [String] = []
   private let values: @Sendable (String) -> [String]
 
   init(_ message: Message) {
     (status, startLine, body, isWhole) = (message.status, message.startLine, message.bodyText, message.isComplete)
+    lines = message.head.components(separatedBy: "\r\n")
     values = { message.all($0) }
   }
 
   init(_ message: HTTP2Message) {
     (status, startLine, body, isWhole) = (message.status, message.startLine, message.bodyText, message.isComplete)
+    lines = message.head.components(separatedBy: "\r\n")
     values = { message.all($0) }
   }
 
@@ -36,7 +40,8 @@ struct AnyMessage: Sendable {
 struct AnyBackend: Sendable {
   let port: Int
   private let asked: @Sendable () -> [AnyMessage]
-  private let kept: any Sendable
+  /// They live as long as the tests: a case may hold none of its own to the end.
+  private static let kept = Locked<[any Sendable]>([])
 
   /// `wait`: milliseconds before each answer.
   init(_ speech: Speech, status: Int = 200, fields: String = "", body: String = "ok", wait: UInt32 = 0) {
@@ -51,7 +56,7 @@ struct AnyBackend: Sendable {
       }
       port = backend.port
       asked = { [unowned backend] in backend.requests.map { AnyMessage($0) } }
-      kept = backend
+      Self.kept.withLock { $0.append(backend) }
     case .h2:
       let heard = Locked<[AnyMessage]>([])
       let backend = HTTP2Backend { stream in
@@ -62,7 +67,7 @@ struct AnyBackend: Sendable {
       }
       port = backend.port
       asked = { heard.withLock { $0 } }
-      kept = backend
+      Self.kept.withLock { $0.append(backend) }
     }
   }
 
@@ -94,7 +99,7 @@ extension Router {
   }
 
   /// Waits up to 5 s until this holds.
-  static func eventually(_ isSo: () throws -> Bool) rethrows -> Bool {
+  static func eventually(_ isSo: () throws -> Bool) throws -> Bool {
     for _ in 0..<500 {
       if try isSo() { return true }
       usleep(10_000)
