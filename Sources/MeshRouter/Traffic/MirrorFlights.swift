@@ -19,7 +19,7 @@ final class MirrorFlights: TimerOwner {
     worker = router.worker
     server = ServerRuntime(
       plan: ServerPlan(
-        configuration: Configuration.Server(), address: SocketAddress(ipv4: 0, port: 0), socket: -1,
+        configuration: Configuration.Server(), address: SocketAddress(ipv4: 0, port: 0), socket: -1, listeners: [],
         stats: ServerStats()),
       router: router)
   }
