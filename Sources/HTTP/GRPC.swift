@@ -71,8 +71,13 @@ public struct GRPCStatus: RawRepresentable, Equatable, Hashable, Sendable {
   }
 
   /// What the router answers when it fails with `reason`: a time-out is a missed deadline, a name that leads nowhere is
-  /// `unimplemented`, a refusal of the request's form is the caller's, all else may be tried again.
+  /// `unimplemented`, a refusal of the request's form is the caller's, too much is a resource that is used up, all else may be tried again.
   public init(_ reason: Reason) {
+    // Not `unavailable`, which gRPC's own retries would answer at once.
+    if reason.isShed {
+      self = .resourceExhausted
+      return
+    }
     switch reason.status {
     case 504, 408: self = .deadlineExceeded
     case 499: self = .cancelled

@@ -16,6 +16,8 @@ extension Reason {
   public enum Retry: String, Sendable {
     /// Whatever its method: it was never processed.
     case yes
+    /// It was never processed, but not at once: `Retry-After` says when.
+    case later
     /// It may have been processed.
     case ifIdempotent = "if idempotent"
     /// The same request would end the same way.
@@ -23,6 +25,7 @@ extension Reason {
   }
 
   public var retry: Retry {
+    if isShed { return .later }
     if neverProcessed { return .yes }
     if self == .faultInjected { return .no }
     return switch status {
@@ -35,6 +38,7 @@ extension Reason {
   public var retryDescription: String {
     switch retry {
     case .yes: "yes, whatever its method: it was never processed"
+    case .later: "yes, whatever its method, but not before `Retry-After` has passed: there are too many requests"
     case .ifIdempotent: "only if its method is safe or idempotent: it may have been processed"
     case .no: "no: the same request would end the same way"
     }
@@ -68,8 +72,8 @@ extension Reason {
       this page.
 
       "Retry" tells whether the request may be sent again. Where it surely was not processed, the answer says so with
-      `l5d-retryable: true`, unless the router has tried several endpoints by itself: routers in line must not multiply
-      their tries. Answers with status 499 exist in logs and metrics only: the caller has gone.
+      `l5d-retryable: true`, unless the router has tried several endpoints by itself, or there are too many requests:
+      routers in line must not multiply their tries. "Later" means not before `Retry-After` has passed. Answers with status 499 exist in logs and metrics only: the caller has gone.
 
       This page is the output of `meshrouter errors --markdown`.
 

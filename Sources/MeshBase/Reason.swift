@@ -20,6 +20,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case bindBadOverride = "bind.bad_override"
   case pickNoEndpoints = "pick.no_endpoints"
   case pickOverload = "pick.overload"
+  case pickRateLimited = "pick.rate_limited"
   case connectRefused = "connect.refused"
   case connectTimeout = "connect.timeout"
   case connectUnreachable = "connect.unreachable"
@@ -57,6 +58,7 @@ extension Reason {
     case .decodeMalformed, .decodeFramingConflict, .identifyNone, .identifyBadPath, .bindBadOverride, .loopViaLimit: 400
     case .decodeSlow: 408
     case .identifyMisdirected: 421
+    case .pickRateLimited: 429
     case .decodeTooLarge: 431
     case .relayResetByClient, .relaySuperseded, .relayTooSlowReader: 499
     case .decodeUnsupported: 501
@@ -76,7 +78,8 @@ extension Reason {
   public var fault: Fault {
     switch self {
     case .decodeMalformed, .decodeFramingConflict, .decodeTooLarge, .decodeUnsupported, .decodeSlow, .identifyNone,
-      .identifyBadPath, .identifyMisdirected, .bindBadOverride, .relayResetByClient, .relayTooSlowReader:
+      .identifyBadPath, .identifyMisdirected, .bindBadOverride, .pickRateLimited, .relayResetByClient,
+      .relayTooSlowReader:
       .caller
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints: .cluster
     case .pickOverload, .connectNoDescriptors, .relaySuperseded, .serverDraining, .serverMaxConnections, .loopViaLimit,
@@ -90,13 +93,23 @@ extension Reason {
   }
 
   /// Whether the request surely was not processed, so that a caller may send it again whatever its method.
-  /// This is what `l5d-retryable: true` on the answer says.
+  /// This is what `l5d-retryable: true` on the answer says, unless `isShed`.
   public var neverProcessed: Bool {
     switch self {
     case .bindNeg, .bindFail, .bindTimeout, .bindNamerError, .bindTooDeep, .bindTooManyNodes, .pickNoEndpoints,
-      .pickOverload, .connectRefused, .connectTimeout, .connectUnreachable, .connectNoDescriptors, .connectNoTunnel,
-      .tlsFailed, .tlsClosed, .tlsTimeout, .relayRefused, .serverDraining, .serverMaxConnections:
+      .pickOverload, .pickRateLimited, .connectRefused, .connectTimeout, .connectUnreachable, .connectNoDescriptors,
+      .connectNoTunnel, .tlsFailed, .tlsClosed, .tlsTimeout, .relayRefused, .serverDraining, .serverMaxConnections:
       true
+    default: false
+    }
+  }
+
+  /// Whether the request was turned away because there are too many. It was not processed, but whoever sends it again at
+  /// once makes things worse: the answer says `Retry-After` and not `l5d-retryable`, so that routers in line do not
+  /// multiply what is too much already.
+  public var isShed: Bool {
+    switch self {
+    case .pickOverload, .pickRateLimited, .serverMaxConnections: true
     default: false
     }
   }
@@ -125,7 +138,10 @@ extension Reason {
       "Resolving the name would visit more nodes than the budget allows; the table fans out exponentially."
     case .bindBadOverride: "The request's `l5d-dtab` or `l5d-ctx-dtab` header is not a valid dtab."
     case .pickNoEndpoints: "The name resolves, but the set of endpoints behind it is empty."
-    case .pickOverload: "Too many requests already wait for a connection to this client's endpoints."
+    case .pickOverload:
+      "This client's endpoints have all the requests they can take: its concurrency limit is reached, or too many already "
+        + "wait for a connection."
+    case .pickRateLimited: "There were more requests than `rateLimits` allows."
     case .connectRefused: "The endpoint refused the connection, and so did the others that were tried."
     case .connectTimeout: "The endpoint did not accept the connection within the connect time-out."
     case .connectUnreachable: "There is no route to the endpoint's address."
@@ -195,7 +211,16 @@ extension Reason {
         "See what the namer reports: curl localhost:9990/client_state.json",
         "Start an instance, or let the dtab fail over with `|`.",
       ]
-    case .pickOverload: ["Raise `client.hostConnectionPool.maxWaiters`, or add endpoints."]
+    case .pickOverload:
+      [
+        "Add endpoints, or send less: the answer's body tells which limit it was.",
+        "Raise `client.concurrencyLimit` (its `max`, `tolerance` or `queue`), or `client.hostConnectionPool.maxWaiters`.",
+      ]
+    case .pickRateLimited:
+      [
+        "Send again when `Retry-After` says so; the answer's body tells which limit it was.",
+        "Raise `requestsPerSecond` or `burst` of the router's, the server's or the service's `rateLimits`.",
+      ]
     case .connectRefused, .connectUnreachable:
       [
         "Is the process up, and on that port? The answer's body lists the addresses that were tried.",
@@ -231,7 +256,11 @@ extension Reason {
         "If the deadline had passed when the request came, compare the hosts' clocks.",
       ]
     case .serverDraining: ["Send the request again: another router, or this one once it is back, takes it."]
-    case .serverMaxConnections: ["Raise the server's limit, or look at who holds the connections."]
+    case .serverMaxConnections:
+      [
+        "Raise `maxConcurrentRequests` or `maxConnections` of the server, or look at who holds them.",
+        "Let requests wait for a moment: `requestQueue` of the server.",
+      ]
     case .loopViaLimit: ["meshrouter why URL: does the name lead back to a router?"]
     case .faultInjected:
       [

@@ -98,6 +98,21 @@ extension Host {
     return usage
   }
 
+  /// Resident memory, from /proc/self/statm; 0 where that cannot be read.
+  public static var residentBytes: UInt64 {
+    guard let text = try? FileSystem.read("/proc/self/statm") else { return 0 }
+    let fields = String(decoding: text, as: UTF8.self).split(separator: " ")
+    return fields.count > 1 ? (UInt64(fields[1]) ?? 0) * UInt64(sysconf(Int32(_SC_PAGESIZE))) : 0
+  }
+
+  /// What the control group of this process and those around it allow of memory; `nil`: there is no bound.
+  public static var memoryGroupLimit: UInt64? {
+    guard let text = try? FileSystem.read("/proc/self/cgroup") else { return nil }
+    return ControlGroup.memoryLimit(groups: String(decoding: text, as: UTF8.self)) { path in
+      (try? FileSystem.read(path)).map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+
   public static var openDescriptors: Int { (try? FileSystem.list("/proc/self/fd").count) ?? 0 }
 
   /// The soft limit on open descriptors.
@@ -110,7 +125,7 @@ extension Host {
   /// Code pages are clean copies of the file and come back one by one where they are still used; what stays is what
   /// serving takes. Only executable mappings are dropped: others may hold relocated data.
   public static func trimMemory() {
-    mesh_trim_heap()
+    trimHeap()
     guard let maps = try? FileSystem.read("/proc/self/maps") else { return }
     for line in String(decoding: maps, as: UTF8.self).split(separator: "\n") {
       let fields = line.split(separator: " ")
@@ -120,6 +135,11 @@ extension Host {
       madvise(start, Int(bounds[1] - bounds[0]), MADV_DONTNEED)
     }
   }
+}
+
+extension Host {
+  /// Gives freed heap back to the system.
+  public static func trimHeap() { mesh_trim_heap() }
 }
 
 extension UInt {

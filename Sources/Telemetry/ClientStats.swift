@@ -38,7 +38,9 @@ public final class ClientStats: StatsBlock, @unchecked Sendable {
     @inlinable static var connectLatency: Int { latency + HistogramWords.wordCount }
     @inlinable static var http2: Int { connectLatency + HistogramWords.wordCount }
     @inlinable static var deadConnections: Int { http2 + HTTP2Words.count }
-    @inlinable static var reasons: Int { deadConnections + 1 }
+    @inlinable static var concurrencyLimit: Int { deadConnections + 1 }
+    @inlinable static var shed: Int { deadConnections + 2 }
+    @inlinable static var reasons: Int { deadConnections + 3 }
   }
 
   public init() { super.init(wordCount: Word.reasons + ReasonWords.count, histograms: Self.histograms) }
@@ -51,6 +53,11 @@ public final class ClientStats: StatsBlock, @unchecked Sendable {
 
   /// An HTTP/2 connection was given up because a PING was not answered.
   public func connectionDied() { add(Word.deadConnections) }
+
+  /// This worker's attempts that may be out at once.
+  public func setConcurrencyLimit(_ limit: Int) { store(Word.concurrencyLimit, UInt64(truncatingIfNeeded: limit)) }
+  /// A request was turned away because of that.
+  public func requestShed() { add(Word.shed) }
 
   @inlinable public func attemptBegan() { add(Word.pending) }
 

@@ -21,6 +21,17 @@ extension MetricName {
     "meshrouter_server_connections_closed_total", .counter, server, "Connections of callers that have ended.")
   public static let serverFailedHandshakes = MetricName(
     "meshrouter_server_failed_handshakes_total", .counter, server, "TLS handshakes of callers that came to nothing.")
+  public static let serverRejectedConnections = MetricName(
+    "meshrouter_server_rejected_connections_total", .counter, server,
+    "Connections closed at once because `maxConnections` are open.")
+  public static let serverAcceptPauses = MetricName(
+    "meshrouter_server_accept_pauses_total", .counter, server,
+    "Times that a worker stopped accepting for a while, because descriptors or memory were short.")
+  public static let serverQueued = MetricName(
+    "meshrouter_server_queued_requests", .gauge, server,
+    "Requests that wait for one of the places of `maxConcurrentRequests`.")
+  public static let serverWaited = MetricName(
+    "meshrouter_server_waited_requests_total", .counter, server, "Requests that had to wait for such a place.")
   public static let serverReceivedBytes = MetricName(
     "meshrouter_server_received_bytes_total", .counter, .bytes, server, "Bytes received from callers.")
   public static let serverSentBytes = MetricName(
@@ -114,6 +125,12 @@ extension MetricName {
   public static let clientTooManyWaiters = MetricName(
     "meshrouter_client_pool_overflow_total", .counter, client,
     "Requests refused because too many already waited for a connection.")
+  public static let clientConcurrencyLimit = MetricName(
+    "meshrouter_client_concurrency_limit", .gauge, client,
+    "Attempts that `concurrencyLimit` allows at once, all workers together; 0 without one.")
+  public static let clientShed = MetricName(
+    "meshrouter_client_shed_requests_total", .counter, client,
+    "Requests turned away because that many attempts were out.")
   public static let clientReceivedBytes = MetricName(
     "meshrouter_client_received_bytes_total", .counter, .bytes, client, "Bytes received from endpoints.")
   public static let clientSentBytes = MetricName(
@@ -188,6 +205,12 @@ extension MetricName {
   public static let certificateNotAfter = MetricName(
     "meshrouter_tls_certificate_not_after_timestamp_seconds", .gauge, .timestamp, ["file", "subject"],
     "When a certificate in use ends, in seconds since 1970.")
+  public static let memoryLimit = MetricName(
+    "meshrouter_memory_limit_bytes", .gauge, .bytes, [], "Resident memory that is not to be exceeded; 0: no limit.")
+  public static let memoryShort = MetricName(
+    "meshrouter_memory_short", .gauge, [], "1 while memory is short: connections are not accepted.")
+  public static let memoryShortages = MetricName(
+    "meshrouter_memory_shortages_total", .counter, [], "Times that memory became short.")
   public static let buildInfo = MetricName(
     "meshrouter_build_info", .gauge, ["version", "openssl", "nghttp2"], "Always 1; the labels tell what is running.")
   public static let processCpu = MetricName(
@@ -207,17 +230,15 @@ extension MetricName {
   public static let all: [MetricName] =
     [
       serverRequests, serverDuration, serverInFlight, serverConnections, serverConnectionsOpened,
-      serverConnectionsClosed, serverFailedHandshakes, serverReceivedBytes, serverSentBytes, serverStreams,
-      serverResets,
-      serverAbuse, errors, serviceRequests,
-      serviceFailures,
-      serviceDuration, serviceInFlight, serviceRetries, serviceRetryBudget, serviceFaults, serviceMirror,
-      clientAttempts, clientResponses,
+      serverConnectionsClosed, serverFailedHandshakes, serverRejectedConnections, serverAcceptPauses, serverQueued,
+      serverWaited, serverReceivedBytes, serverSentBytes, serverStreams, serverResets, serverAbuse, errors,
+      serviceRequests, serviceFailures, serviceDuration, serviceInFlight, serviceRetries, serviceRetryBudget,
+      serviceFaults, serviceMirror, clientAttempts, clientResponses,
       clientDuration, clientInFlight, clientConnectDuration, clientConnectFailures, clientConnectionsClosed,
       clientConnections, clientEndpoints, clientEndpointUpdates, clientEjections, clientEjectionsRefused,
       clientRevivals, clientPanics, clientRequeues, clientWaiters, clientWaited, clientTooManyWaiters,
-      clientReceivedBytes, clientSentBytes,
-      clientStreams, clientResets, clientDeadConnections,
+      clientConcurrencyLimit, clientShed, clientReceivedBytes, clientSentBytes, clientStreams, clientResets,
+      clientDeadConnections,
       bindCacheEvents, bindCacheIdle, stageDuration, workerBusy, workerBusyRatio, workerTurns, workerDelay,
       accessLogDropped, overflow, retiredScopes, retiredRequests,
     ] + controlPlane
@@ -225,7 +246,8 @@ extension MetricName {
   /// Those whose values the control plane hands in.
   public static let controlPlane: [MetricName] = [
     dtabRevision, dtabApply, dtabPropagation, namerAge, namerUpdates, namerErrors, configReloadSuccessful,
-    configReloadTime, certificateNotAfter, buildInfo, processCpu, processResident, processVirtual, processOpenFds,
+    configReloadTime, certificateNotAfter, memoryLimit, memoryShort, memoryShortages, buildInfo, processCpu,
+    processResident, processVirtual, processOpenFds,
     processMaxFds, processStart,
   ]
 }

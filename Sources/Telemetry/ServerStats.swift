@@ -23,7 +23,11 @@ public final class ServerStats: StatsBlock, @unchecked Sendable {
     @inlinable static var latency: Int { reasonStatus + StatusWords.count }
     @inlinable static var http2: Int { latency + HistogramWords.wordCount }
     @inlinable static var abuses: Int { http2 + HTTP2Words.count }
-    @inlinable static var reasons: Int { abuses + HTTP2Words.abuseCount }
+    @inlinable static var acceptPauses: Int { abuses + HTTP2Words.abuseCount }
+    @inlinable static var rejectedConnections: Int { acceptPauses + 1 }
+    @inlinable static var queued: Int { acceptPauses + 2 }
+    @inlinable static var waited: Int { acceptPauses + 3 }
+    @inlinable static var reasons: Int { acceptPauses + 4 }
   }
 
   public init() { super.init(wordCount: Word.reasons + ReasonWords.count, histograms: Self.histograms) }
@@ -36,6 +40,19 @@ public final class ServerStats: StatsBlock, @unchecked Sendable {
 
   /// A caller overdid something, and its connection ended over it or a stream was reset.
   public func abused(_ abuse: HTTP2Abuse) { add(Word.abuses + abuse.ordinal) }
+
+  /// Accepting has paused because descriptors or memory are short.
+  public func acceptPaused() { add(Word.acceptPauses) }
+  /// A connection was closed at once, because there are as many as are allowed.
+  public func connectionRejected() { add(Word.rejectedConnections) }
+
+  /// A request waits for one of the places of `maxConcurrentRequests`.
+  public func requestQueued() {
+    add(Word.queued)
+    add(Word.waited)
+  }
+  /// It has a place, or waits no more.
+  public func requestLeftQueue() { subtractOne(Word.queued) }
 
   @inlinable public func connectionOpened() {
     add(Word.connects)

@@ -26,7 +26,7 @@ struct ImportTests {
     "Logging": ["Admin", "Namers", "DtabStore", "MeshRouter", "MeshRouterMain"],
     "ArgumentParser": ["MeshRouterMain"],
     "FoundationEssentials": ["Namers"],
-    "Synchronization": ["MeshBase", "Telemetry", "Net", "Admin", "Namers", "DtabStore", "MeshRouter"],
+    "Synchronization": ["MeshBase", "Resilience", "Telemetry", "Net", "Admin", "Namers", "DtabStore", "MeshRouter"],
   ]
 
   struct Import {

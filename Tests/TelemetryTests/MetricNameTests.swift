@@ -14,6 +14,10 @@ struct MetricNameTests {
       meshrouter_server_connections_opened_total counter router,server,protocol
       meshrouter_server_connections_closed_total counter router,server,protocol
       meshrouter_server_failed_handshakes_total counter router,server,protocol
+      meshrouter_server_rejected_connections_total counter router,server,protocol
+      meshrouter_server_accept_pauses_total counter router,server,protocol
+      meshrouter_server_queued_requests gauge router,server,protocol
+      meshrouter_server_waited_requests_total counter router,server,protocol
       meshrouter_server_received_bytes_total counter router,server,protocol
       meshrouter_server_sent_bytes_total counter router,server,protocol
       meshrouter_server_streams gauge router,server,protocol
@@ -46,6 +50,8 @@ struct MetricNameTests {
       meshrouter_client_pool_waiters gauge router,client
       meshrouter_client_pool_waited_total counter router,client
       meshrouter_client_pool_overflow_total counter router,client
+      meshrouter_client_concurrency_limit gauge router,client
+      meshrouter_client_shed_requests_total counter router,client
       meshrouter_client_received_bytes_total counter router,client
       meshrouter_client_sent_bytes_total counter router,client
       meshrouter_client_streams gauge router,client
@@ -71,6 +77,9 @@ struct MetricNameTests {
       meshrouter_config_last_reload_successful gauge
       meshrouter_config_last_reload_success_timestamp_seconds gauge
       meshrouter_tls_certificate_not_after_timestamp_seconds gauge file,subject
+      meshrouter_memory_limit_bytes gauge
+      meshrouter_memory_short gauge
+      meshrouter_memory_shortages_total counter
       meshrouter_build_info gauge version,openssl,nghttp2
       process_cpu_seconds_total counter
       process_resident_memory_bytes gauge

@@ -222,7 +222,7 @@ final class LoadGenerator: Load {
     private func completed(_ index: Int) {
       callers[index].isBusy = false
       if let refusal = callers[index].refusal {
-        results.tally.failed(refusal)
+        results.tally.refused(refusal, since: callers[index].startedAt)
         callers[index].refusal = nil
         if refusal.lowercased().contains("connection: close") { hangUp(index) }
       } else {

@@ -11,6 +11,7 @@ final class LoadTally: Sendable {
   private let stopping = Atomic<Bool>(false)
   private let ended = Promise<Void>()
   fileprivate let latencies = [LatencyHistogram(), LatencyHistogram()]
+  fileprivate let refusals = LatencyHistogram()
   fileprivate let firstFailure = Locked<String?>(nil)
 
   fileprivate var completedSoFar: UInt64 { completedCount.load(ordering: .relaxed) }
@@ -38,6 +39,12 @@ final class LoadTally: Sendable {
     completedCount.add(1, ordering: .relaxed)
   }
 
+  /// A whole answer is there that is no good one.
+  func refused(_ text: @autoclosure () -> String, since start: UInt64) {
+    refusals.record(nanoseconds: Clock.now.nanoseconds - start)
+    failed(text())
+  }
+
   func failed(_ text: @autoclosure () -> String, count: UInt64 = 1) {
     failedCount.add(count, ordering: .relaxed)
     firstFailure.withLock { if $0 == nil { $0 = text() } }
@@ -55,6 +62,9 @@ extension Load {
   var firstFailure: String? { tally.firstFailure.withLock { $0 } }
   /// By phase, see `phase`.
   var latencies: [LatencyHistogram] { tally.latencies }
+
+  /// Of answers with another status than 200.
+  var refusals: LatencyHistogram { tally.refusals }
 
   /// 0 or 1: which histogram takes the latencies of requests that are answered from now on.
   var phase: Int {

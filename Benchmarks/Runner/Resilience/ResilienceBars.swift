@@ -6,13 +6,13 @@ extension Bars {
       abstract: "Backends that die, fail or hang: what callers see of it, and what the router adds to it.")
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-      case kill, half, down, hang, line, upgrade
+      case kill, half, down, hang, line, upgrade, overload
     }
 
     @OptionGroup var target: Target
-    @Argument(help: "Which of them; by default all: kill, half, down, hang, line, upgrade.")
+    @Argument(help: "Which of them; by default all: kill, half, down, hang, line, upgrade, overload.")
     var parts: [Part] = []
-    @Option(help: "How long each; by default 60 with kills, else 15; with upgrades 20 of them.")
+    @Option(help: "How long each; by default 60 with kills and overload, else 15; with upgrades 20 of them.")
     var seconds: Int?
     @Option(
       help: "Requests per second; by default half the most with kills, 10,000 with all backends down, else 2,000.")
@@ -21,7 +21,7 @@ extension Bars {
     func run() throws {
       var passes = true
       for part in parts.isEmpty ? Part.allCases : parts {
-        let seconds = self.seconds ?? (part == .kill ? 60 : 15)
+        let seconds = self.seconds ?? ([.kill, .overload].contains(part) ? 60 : 15)
         let rate = self.rate ?? (part == .down ? 10_000 : 2_000)
         switch part {
         case .kill: passes = try KillBar.run(binary: target.binary, seconds: seconds, rate: self.rate) && passes
@@ -29,6 +29,7 @@ extension Bars {
         case .down: passes = try DownBar.run(binary: target.binary, seconds: seconds, rate: rate) && passes
         case .hang: passes = try HangBar.run(binary: target.binary, seconds: seconds, rate: rate) && passes
         case .upgrade: passes = try UpgradeBar.run(binary: target.binary, rate: self.rate ?? 1_000) && passes
+        case .overload: passes = try OverloadBar.run(binary: target.binary, seconds: seconds) && passes
         case .line: passes = try LineBar.run(binary: target.binary, seconds: seconds, rate: rate) && passes
         }
       }

@@ -32,6 +32,9 @@ extension KeyTables {
         "slowStartMs", \.slowStartMilliseconds, .integer(0...3_600_000), unit: "ms", origin: .ours,
         "Until an endpoint that has come, or come back, takes its whole share of the requests: it begins with a tenth."
           + " 0: it takes it at once. Not for `ring`."),
+      Key(
+        "concurrencyLimit", \.concurrencyLimit, concurrencyLimit, origin: .ours, defaultNote: "kind `none`",
+        "Attempts that may be out at once, per worker, as the endpoints' latency allows; beyond: `pick.overload`."),
       .ignored("failFast", .boolean, "Set failureAccrual."),
       Key(
         "forwardClientCert", \.forwardClientCert, .boolean,
@@ -201,6 +204,9 @@ extension KeyTables {
       Key(
         "hedge", \.hedge, .optional(hedge.codec), origin: .ours, defaultNote: "none",
         "Ask a second endpoint when an answer takes longer than nearly all; the first answer counts."),
+      Key(
+        "rateLimits", \.rateLimits, .list(nameRateLimit.codec), origin: .ours,
+        "How often each of the names may be asked for; all hold."),
       .ignored(
         "classificationTimeoutMs", .integer(0...Int.max), say: .hint, "Responses are not held back to be classified."),
     ] + serviceTraffic, strays: perNameStrays)

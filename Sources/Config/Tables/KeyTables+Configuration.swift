@@ -10,6 +10,11 @@ extension KeyTables {
         "drainTimeoutMs", \.drainTimeoutMilliseconds, .integer(0...86_400_000), unit: "ms", origin: .ours,
         "Time that open connections get to end after an upgrade, or after a reload which removed their server. Idle ones"
           + " end within 5 s; the time is for requests, streams and tunnels. What is left is closed."),
+      Key(
+        "memoryLimitMB", \.memoryLimitMegabytes, .optional(.integer(0...10_000_000)), unit: "MB", origin: .ours,
+        defaultNote: "the control group's, where there is one",
+        "Resident memory from whose 95 % on connections are not accepted and idle ones are closed, until it is below"
+          + " 85 %; 0: no limit."),
       Key("metrics", \.metrics, metrics.codec, origin: .ours, "What metrics may cost."),
       Key(
         "dtabStore", \.dtabStore, dtabStore, origin: .ours, defaultNote: "in memory",

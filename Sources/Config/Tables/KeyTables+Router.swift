@@ -40,6 +40,12 @@ extension KeyTables {
         "A request header that says how many milliseconds the caller waits; beyond: `outcome.deadline`. "
           + "`l5d-ctx-deadline` and `grpc-timeout` are always heeded."),
       Key(
+        "rateLimits", \.rateLimits, .list(rateLimit.codec), origin: .ours,
+        "How often callers of all servers together may ask; all hold."),
+      Key(
+        "priority", \.priority, .optional(priority.codec), origin: .ours, defaultNote: "none",
+        "Which requests are kept when there are too many."),
+      Key(
         "streamIdleTimeoutMs", \.streamIdleTimeoutMilliseconds, .milliseconds, unit: "ms", origin: .ours,
         "Ends an exchange in which nothing moved for so long."),
       Key(

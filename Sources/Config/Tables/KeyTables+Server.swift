@@ -12,7 +12,12 @@ extension KeyTables {
         "clearContext", \.clearContext, .boolean, defaultNote: "true, on a loopback address false",
         "Take `l5d-*` and other context headers off requests, so that callers cannot choose their route."),
       Key(
-        "maxConcurrentRequests", \.maxConcurrentRequests, .limit(), "Requests in progress; beyond: 503 at once."),
+        "maxConcurrentRequests", \.maxConcurrentRequests, .limit(),
+        "Requests in progress, all workers together; beyond: `requestQueue`."),
+      Key(
+        "requestQueue", \.requestQueue, queue.codec, origin: .ours,
+        "Requests above `maxConcurrentRequests` that wait, all workers together."),
+      Key("rateLimits", \.rateLimits, .list(rateLimit.codec), origin: .ours, "How often callers may ask; all hold."),
       Key("maxConnections", \.maxConnections, .limit(), origin: .ours, "Open connections; beyond: closed at once."),
       Key(
         "addForwardedHeader", \.addForwardedHeader, .optional(forwardedHeader.codec), defaultNote: "off",
@@ -38,6 +43,11 @@ extension KeyTables {
     ] + http2(serverLimits),
     finish: { server, written, trail, decoding in
       checkHTTP2(server, trail, &decoding)
+      if server.requestQueue.size > 0, server.maxConcurrentRequests == nil {
+        decoding.report(
+          .warning, .ignoredKey, at: trail.key("requestQueue").canonical, "has no effect: nobody has to wait",
+          remedy: "Set maxConcurrentRequests.")
+      }
       if !written.contains("clearContext") {
         server.clearContext = SocketAddress(ip: server.ip, port: 0).map { !$0.isLoopback } ?? true
       }

@@ -16,6 +16,7 @@ extension Configuration {
     public var maxEjectedPercent = 100
     /// Until an endpoint that has come, or come back, takes its whole share. 0: it does at once.
     public var slowStartMilliseconds = 0
+    public var concurrencyLimit = ConcurrencyLimit()
     public var session = Session(idleTimeMilliseconds: 60_000, keepAliveMilliseconds: 30_000)
     /// What endpoints speak; by default h2 for routers with `protocol: h2`, else h1.
     public var `protocol` = ClientProtocol.h1
@@ -119,6 +120,7 @@ extension Configuration {
     public var faults: Faults?
     /// `nil`: nothing is copied.
     public var mirror: Mirror?
+    public var rateLimits: [RateLimit] = []
     /// What some logical names have otherwise, in the order of the file: each that covers a name sets its keys for it.
     public var configs: [Refinement<Service>] = []
 

@@ -22,6 +22,8 @@ extension Configuration {
     public var service = Service()
     /// Request header whose value is how many milliseconds the caller waits. `nil`: none.
     public var timeoutHeader: String?
+    public var rateLimits: [RateLimit] = []
+    public var priority: Priority?
     /// Nothing moved in either direction for so long: the exchange ends. `nil`: never.
     public var streamIdleTimeoutMilliseconds: Int? = 300_000
     /// All header lines of one message together.

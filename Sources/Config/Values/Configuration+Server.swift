@@ -6,8 +6,11 @@ extension Configuration {
     public var port = 4_140
     /// Strip `l5d-*` and other context headers which a caller sent; by default true unless `ip` is a loopback address.
     public var clearContext = false
-    /// Requests in progress, all workers together; beyond: 503 at once. `nil`: no limit.
+    /// Requests in progress, all workers together; beyond: the queue. `nil`: no limit.
     public var maxConcurrentRequests: Int?
+    /// Of requests above that; all workers together.
+    public var requestQueue = Queue()
+    public var rateLimits: [RateLimit] = []
     /// Open connections, all workers together; beyond: closed at once. `nil`: as many as descriptors allow.
     public var maxConnections: Int?
     /// `nil`: no `Forwarded` header is added.

@@ -8,6 +8,8 @@ public struct Configuration: Sendable, Equatable {
   public var workers: Int?
   /// Time that open connections get to end when another process, or nobody, serves their server from then on.
   public var drainTimeoutMilliseconds = 300_000
+  /// Resident memory that is not to be exceeded; 0: no limit; `nil`: the control group's, where there is one.
+  public var memoryLimitMegabytes: Int?
   public var metrics = Metrics()
   public var dtabStore = DtabStore.memory
   /// In the order of the file; prefixes are unique.

@@ -58,6 +58,9 @@ final class BindEntry {
   var policy: ServicePolicy
   /// What is done on purpose to the name's traffic; `nil`: nothing.
   let traffic: ServiceTraffic?
+  /// How often it may be asked for; most names have no such limits.
+  let rates: EntryRates?
+  private let names: NameRates?
   /// Requests that arrived before the first answer, in order.
   var waiters: [Exchange] = []
   /// Requests that use the entry now; it is not evicted meanwhile.
@@ -66,8 +69,10 @@ final class BindEntry {
 
   init(
     id: UInt64, hash: UInt64, key: [UInt8], now: MonotonicInstant,
-    configuration: Configuration.Service = Configuration.Service(), workerCount: Int = 1
+    configuration: Configuration.Service = Configuration.Service(), workerCount: Int = 1, names: NameRates? = nil
   ) {
+    rates = EntryRates(configuration.rateLimits, Array(key.prefix { $0 != 0 }), names, at: now)
+    self.names = names
     policy = ServicePolicy(configuration, workerCount: workerCount)
     traffic = ServiceTraffic(configuration)
     self.id = id
@@ -125,6 +130,7 @@ final class BindEntry {
   func close() {
     for branch in branches { branch.client?.release() }
     branches = []
+    if rates != nil { names?.leave(Array(key.prefix { $0 != 0 })) }
   }
 
   /// Draws a branch by weight. The entry is bound.

@@ -37,6 +37,8 @@ final class Client {
   var requeueBudget: RetryBudget
   /// Bind entries that route here.
   var references = 0
+  /// Attempts that may be out at once; `nil`: any number.
+  let gate: ClientGate?
 
   private struct TLS {
     /// Which of the router's terms hold.
@@ -73,6 +75,8 @@ final class Client {
     traffic = ClientTraffic(configuration)
     endpoints = BalancedEndpoints(configuration, seed: worker.random.next(), stats: stats)
     requeueBudget = RetryBudget(configuration.requeueBudget, workerCount: router.workerCount)
+    gate = ClientGate(
+      configuration.concurrencyLimit, shares: router.configuration.importanceShares, worker: worker, stats: stats)
     update(snapshot.endpoints)
     for (address, ejection) in snapshot.ejections where ejection.until > worker.loop.now {
       endpoints.ejectedElsewhere(address, ejection)
@@ -112,20 +116,27 @@ final class Client {
   func pick(_ hashes: RingHashes, avoiding tried: SlotSet) -> Int? {
     let slot = endpoints.pick(
       at: worker.loop.now, using: &worker.random, hash: hashes[ringKey], avoiding: tried)
-    if slot != nil { stats.attemptBegan() }
+    if slot != nil { attemptBegan() }
     return slot
   }
 
   /// The same for the endpoint at this address, if it is there and well, and has not been tried.
   func stick(to address: SocketAddress, avoiding tried: SlotSet) -> Int? {
     let slot = endpoints.stick(to: address, at: worker.loop.now, avoiding: tried)
-    if slot != nil { stats.attemptBegan() }
+    if slot != nil { attemptBegan() }
     return slot
+  }
+
+  @inline(__always)
+  private func attemptBegan() {
+    stats.attemptBegan()
+    gate?.begin()
   }
 
   /// An attempt at this slot is over; `ok` as the service's classifier says.
   @inline(__always)
   func attemptEnded(_ slot: Int, startedAt: MonotonicInstant, ok: Bool) {
+    gate?.end()
     let ejection = endpoints.end(
       slot, startedAt: startedAt, at: worker.loop.now, ok: ok, using: &worker.random)
     if let ejection { tell(ejection, of: slot) }
@@ -135,12 +146,14 @@ final class Client {
   /// Nothing was sent, or nothing can be told from how it ended.
   func attemptAbandoned(_ slot: Int) {
     endpoints.abandon(slot, at: worker.loop.now)
+    gate?.end()
     if endpoints.hasFreed { closeFreedPools() }
   }
 
   /// The caller gave up.
   func attemptCutShort(_ slot: Int, startedAt: MonotonicInstant) {
     endpoints.cutShort(slot, startedAt: startedAt, at: worker.loop.now)
+    gate?.end()
     if endpoints.hasFreed { closeFreedPools() }
   }
 
@@ -166,6 +179,7 @@ final class Client {
     references -= 1
     guard references == 0 else { return }
     router.clientUnreferenced(self)
+    gate?.close()
     // Exchanges in progress keep their connections, which close on return because their pool is closed.
     closeAll()
   }
@@ -174,6 +188,9 @@ final class Client {
     for case let pool? in pools { pool.closeIdle(now: now) }
     endpoints.sweep(at: now) { tell($1, of: $0) }
   }
+
+  /// Closes idle connections, as descriptors or memory are short.
+  func closeIdleConnections() { for case let pool? in pools { pool.closeIdleHalf() } }
 
   /// Closes idle connections at once and busy ones on their return; breaks the cycle between client and pools.
   func closeAll() {

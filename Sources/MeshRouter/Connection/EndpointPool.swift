@@ -84,7 +84,9 @@ final class EndpointPool {
       return .waiting
     } catch {
       client.stats.connectFailed()
-      return .failed(Reason(connectErrno: error.code))
+      let reason = Reason(connectErrno: error.code)
+      if reason == .connectNoDescriptors { client.worker.descriptorsAreShort(client) }
+      return .failed(reason)
     }
   }
 
@@ -142,6 +144,15 @@ final class EndpointPool {
     while idle.count > 0, openCount > configuration.pool.minSize,
       now.nanoseconds(since: idle[0].idleSince) > UInt64(idleMax) * 1_000_000
     {
+      let connection = idle.removeFirst()
+      client.stats.unpooled()
+      connection.retire()
+    }
+  }
+
+  /// Descriptors or memory are short: closes the half of the idle ones that was not used for longer.
+  func closeIdleHalf() {
+    for _ in 0..<(idle.count + 1) / 2 where !idle.isEmpty {
       let connection = idle.removeFirst()
       client.stats.unpooled()
       connection.retire()

@@ -7,6 +7,8 @@ final class Listener: Channel {
   private var server: ServerRuntime
   private let worker: Worker
   private var retry = TimerID.none
+  /// Callers wait in the kernel until memory is there again.
+  private var isHeld = false
 
   /// Accepts per event before other connections get their turn.
   private static let acceptsPerTurn = 64
@@ -33,19 +35,31 @@ final class Listener: Channel {
 
   override func timerFired(_ tag: UInt8, now: MonotonicInstant) { accept() }
 
+  /// Memory is there again.
+  func resume() { if isHeld { accept() } }
+
   private func accept() {
+    if worker.isShortOfMemory {
+      if !isHeld { server.stats.acceptPaused() }
+      isHeld = true
+      return
+    }
+    isHeld = false
     for _ in 0..<Self.acceptsPerTurn {
       guard isOpen else { return }
       let (result, peer) = Socket.accept(descriptor)
       if result < 0 {
         if Socket.wouldBlock(result) { return }
         // Out of descriptors or memory: the edge is spent and callers wait in the kernel, so look again shortly.
+        server.stats.acceptPaused()
+        worker.acceptPaused(server.address, errno: Int32(-result))
         loop.cancel(retry)
         retry = loop.schedule(self, tag: 0, at: loop.now.advanced(byMilliseconds: Self.retryMilliseconds))
         return
       }
       let descriptor = Descriptor(owning: Int32(result))
       if let limit = server.connectionLimit, !limit.tryEnter() {
+        server.stats.connectionRejected()
         server.stats.requestBegan()
         server.stats.requestFailed(.serverMaxConnections, status: 0, microseconds: 0)
         continue

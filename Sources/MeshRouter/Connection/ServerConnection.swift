@@ -22,7 +22,8 @@ final class ServerRuntime {
   @exclusivity(unchecked) var exchanges = 0
   let stats: ServerStats
   let connectionLimit: SharedLimit?
-  let requestLimit: SharedLimit?
+  /// What requests have to pass; `nil`: nothing.
+  let admission: Admission?
   // Read for every request, and so kept apart: reading one out of the whole configuration may copy it.
   let clearContext: Bool
   /// Changes with its files; connections keep the one they were made with.
@@ -47,7 +48,8 @@ final class ServerRuntime {
     socket = plan.socket
     stats = plan.stats
     connectionLimit = plan.connectionLimit
-    requestLimit = plan.requestLimit
+    admission = Admission(
+      router: router.rates, server: plan.rates, importance: router.importance, gate: plan.gate)
     clearContext = plan.configuration.clearContext
     tls = plan.tls
     rejectsMisdirected = plan.tls != nil && plan.configuration.tls?.rejectMisdirected ?? true

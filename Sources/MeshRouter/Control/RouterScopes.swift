@@ -8,6 +8,9 @@ import Telemetry
 @ControlActor
 final class RouterScopes {
   let metrics: RouterMetrics
+  /// Of the router's `rateLimits`, and of its services'.
+  var rateStates = RateStates()
+  let nameRates = NameRates()
   private var services: [String: Int] = [:]
   private var clients: [String: Int] = [:]
 

@@ -73,7 +73,7 @@ extension Exchange {
 
   /// Whether the router before this one may send the request again: nothing was processed, and nothing was tried twice.
   func mayBeRetriedByCaller(_ reason: Reason) -> Bool {
-    reason.neverProcessed && machine.requeues <= 1 && machine.retries == 0
+    reason.neverProcessed && !reason.isShed && machine.requeues <= 1 && machine.retries == 0
   }
 
   // MARK: The wait

@@ -180,12 +180,7 @@ final class Exchange: TimerOwner {
   }
 
   private func admit(_ settings: ServerRuntime, _ router: RouterRuntime, _ head: UnsafeRawBufferPointer) {
-    if let limit = settings.requestLimit {
-      guard limit.tryEnter() else {
-        return fail(.serverMaxConnections, detail: "maxConcurrentRequests is \(limit.max).")
-      }
-      holdsRequestLimit = true
-    }
+    if let admission = settings.admission, !passes(admission, head) { return }
     if worker.requestHead.viaCount > 0 && worker.requestHead.viaCount > settings.maxCallDepth {
       return fail(
         .loopViaLimit,
@@ -218,10 +213,12 @@ final class Exchange: TimerOwner {
     }
     if !router.ringKeys.isEmpty { ringHashes = router.ringKeys.hashes(&worker.requestHead, head, peer: caller?.peer) }
     writeHead(&worker.requestHead, head, consumedPath: consumed, settings: settings)
+    if waitsForPlace(key) { return }
     perform(machine.handle(.identified))
   }
 
-  private var holdsRequestLimit = false
+  /// Where it stands with the limits on requests.
+  var passage = Passage()
 
   func takeWholeRequest() {
     requestIsComplete = true
@@ -277,6 +274,7 @@ final class Exchange: TimerOwner {
   @inline(__always)
   private func answered(by entry: BindEntry) {
     entry.requestBegan(at: now)
+    if let wait = entry.rates?.take(at: now) { return isRateLimited(by: "the service's rateLimits", wait: wait) }
     if let hedging = entry.policy.hedging, hedging.covers(method), !upgradeWanted, !isCopy {
       hedges = true
       hedging.requestBegan(at: now)
@@ -288,7 +286,7 @@ final class Exchange: TimerOwner {
     perform(machine.handle(entry.failure.map { .failed($0) } ?? .bound))
   }
 
-  private func pick() {
+  func pick() {
     if branch == nil {
       // The tree may have changed to a failure while a requeue was on its way.
       let drawn = entry { $0.isBound ? draw(from: $0) : nil } ?? nil
@@ -298,6 +296,7 @@ final class Exchange: TimerOwner {
       if traffic != nil || drawn.controlsTraffic { prepareHead(for: drawn.client?.traffic) }
       if let host = drawn.host { changeHost(to: host) }
     }
+    if client({ $0.gate != nil }) == true, !hasPlaceAtClient() { return }
     let slot = client { (traffic == nil ? nil : stick(to: $0)) ?? $0.pick(ringHashes, avoiding: tried) }
     guard let slot, let slot else { return perform(machine.handle(.failed(.pickNoEndpoints))) }
     self.slot = slot
@@ -356,7 +355,7 @@ final class Exchange: TimerOwner {
     connecting = nil
     waitingPool = nil
     client { client in
-      if reason != .pickOverload && reason != .pickNoEndpoints { client.rest(slot) }
+      if reason.isEndpointsFault { client.rest(slot) }
       if triedAddresses.count < 8 { triedAddresses.append(client.balancer.address(of: slot)) }
     }
     perform(machine.handle(.connectFailed(reason)))
@@ -447,6 +446,7 @@ final class Exchange: TimerOwner {
     if isSuspect(worker.responseHead.status), isRetried(&worker.responseHead, head) { return }
     _ = machine.handle(.responseBegan)
     if hedges { answeredInTime() }
+    client { $0.gate?.answered(status: status, after: now.nanoseconds(since: attemptStartedAt)) }
     disarm(&attemptTimer)
     disarm(&totalTimer)
     responseBeganAt = now
@@ -635,6 +635,7 @@ final class Exchange: TimerOwner {
       perform(machine.handle(.backOffIsOver))
     case Self.deadlineTag: perform(machine.handle(.failed(.outcomeDeadline)))
     case Self.faultTag: delayIsOver()
+    case Self.placeTag, Self.clientPlaceTag: passageTimedOut(tag)
     default: perform(machine.handle(.failed(.outcomeTotalTimeout)))
     }
   }
@@ -703,8 +704,9 @@ final class Exchange: TimerOwner {
     attemptIsOut = false
     client { client in
       client.stats.attemptFailed(reason, status: status, microseconds: now.nanoseconds(since: attemptStartedAt) / 1_000)
+      client.gate?.failed(reason, after: now.nanoseconds(since: attemptStartedAt))
       switch reason {
-      case .pickOverload: client.attemptAbandoned(slot)
+      case _ where !reason.isEndpointsFault: client.attemptAbandoned(slot)
       case .relayResetByClient, .relaySuperseded, .outcomeTotalTimeout, .outcomeDeadline:
         client.attemptCutShort(slot, startedAt: attemptStartedAt)
       default: client.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
@@ -736,7 +738,8 @@ final class Exchange: TimerOwner {
     let answer = FailureAnswer(
       reason: reason, status: status, router: settings { $0.router.label } ?? "", host: worker.hostName,
       name: entry { $0.path }, client: client { $0.name }, tried: attemptedAddresses,
-      detail: failureDetail ?? explanation, callStatus: reason == .faultInjected ? traffic?.abort?.call : nil)
+      detail: failureDetail ?? explanation, callStatus: reason == .faultInjected ? traffic?.abort?.call : nil,
+      retryAfter: passage.retryAfter)
     let stream = self.stream
     if stream != nil {
       if isGRPC {
@@ -850,10 +853,7 @@ final class Exchange: TimerOwner {
     disarm(&retryTimer)
     if deadline != nil { forgetDeadline() }
     if keptBodyMax > 0 { dropKeptBody() }
-    if holdsRequestLimit {
-      settings { $0.requestLimit?.leave() }
-      holdsRequestLimit = false
-    }
+    if passage.isBegun { leavePassage() }
     settings { $0.exchanges -= 1 }
     settings = nil
     entry { $0.inFlight -= 1 }

@@ -16,6 +16,8 @@ struct FailureAnswer {
   var detail: String?
   /// What a call of gRPC ends with; `nil`: what the reason stands for.
   var callStatus: GRPCStatus?
+  /// Nanoseconds after which the caller may come again; where that is not known, a second.
+  var retryAfter: UInt64?
 
   /// Body bytes are cut beyond this.
   static let bodyBytesMax = 8_192
@@ -34,7 +36,13 @@ struct FailureAnswer {
     out.append("\r\n")
     if retryable { out.append("l5d-retryable: true\r\n") }
     if reason == .faultInjected { out.append("l5d-fault-injected: abort\r\n") }
-    if status == 503 { out.append("Retry-After: 1\r\n") }
+    if status == 503 || status == 429 {
+      out.append("Retry-After: ")
+      out.append(
+        decimal: max(
+          1, Int(clamping: (retryAfter ?? 0) / 1_000_000_000 + ((retryAfter ?? 0) % 1_000_000_000 > 0 ? 1 : 0))))
+      out.append("\r\n")
+    }
     if status == 405 { out.append("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, PATCH\r\n") }
     out.append("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ")
     out.append(decimal: body.count)
@@ -63,6 +71,12 @@ struct FailureAnswer {
     out.append("\r\n")
     if retryable { out.append("l5d-retryable: true\r\n") }
     if reason == .faultInjected { out.append("l5d-fault-injected: abort\r\n") }
+    if let retryAfter {
+      // Source: grpc/proposal A6, "Server Pushback".
+      out.append("grpc-retry-pushback-ms: ")
+      out.append(decimal: Int(clamping: retryAfter / 1_000_000 + 1))
+      out.append("\r\n")
+    }
     out.append("Via: 1.1 meshrouter\r\n\r\n")
   }
 

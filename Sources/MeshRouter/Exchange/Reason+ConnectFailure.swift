@@ -12,3 +12,14 @@ extension Reason {
     }
   }
 }
+
+extension Reason {
+  /// Whether a connection that could not be had speaks against the endpoint: not what the router itself is short of, or
+  /// has enough of.
+  var isEndpointsFault: Bool {
+    switch self {
+    case .pickOverload, .pickNoEndpoints, .connectNoDescriptors: false
+    default: true
+    }
+  }
+}

@@ -12,6 +12,8 @@ struct RouterPart {
   let accessLog: AccessLogWriter?
   /// The number of the router that it took over from.
   let predecessor: Int?
+  /// Its `rateLimits`, with what all workers share of them.
+  var rates: [PlannedRate] = []
 
   /// On the workers.
   var index: Int { control.index }

@@ -40,6 +40,7 @@ public final class RouterProcess {
   private let control: Mailbox<ControlMessage>
   private var drained: Set<Int> = []
   private let handshakes = HandshakeLog()
+  private let shortages: Shortages
   private var stopped: Set<Int> = []
   private var shutdownTask: Task<Void, Never>?
   /// While it drains: when what is left is closed.
@@ -127,10 +128,13 @@ public final class RouterProcess {
     namerSet = try NamerSet(configuration)
     processMetrics = ProcessMetrics(metrics, namers: namerSet.registry)
     tls = try TLSContexts(configuration, metrics: metrics)
-    sockets = ServerSockets(
-      workers: workerCount, inherited: inheritance?.sockets, ports: inheritance?.ports ?? [:])
     control = try Mailbox()
-    for _ in 0..<workerCount { mailboxes.append(try Mailbox()) }
+    let mailboxes = try (0..<workerCount).map { _ in try Mailbox<WorkerMessage>() }
+    self.mailboxes = mailboxes
+    sockets = ServerSockets(mailboxes, inherited: inheritance?.sockets, ports: inheritance?.ports ?? [:])
+    shortages = Shortages(metrics: metrics) { isShort in
+      for mailbox in mailboxes { mailbox.send(.memory(isShort: isShort)) }
+    }
     let plans = install(try prepare(configuration), configuration)
     try control.attach(to: ControlThread.shared.loop) { [weak self] message in
       ControlActor.assumeIsolated { self?.handle(message) }
@@ -141,6 +145,7 @@ public final class RouterProcess {
       Worker.start(plan: plan, mailbox: mailboxes[worker], control: control, seed: seeds.next())
     }
     processMetrics.configurationLoaded()
+    shortages.watchMemory(limit: configuration.memoryLimitMegabytes)
     housekeeping = Task { @ControlActor [weak self] in
       while !Task.isCancelled {
         try? await ControlActor.sleep(milliseconds: 2_000)
@@ -240,6 +245,10 @@ public final class RouterProcess {
       if let dtab = try? Dtab(parsing: part.configuration.dtab), part.table.inline != dtab { part.table.inline = dtab }
     }
     for part in old where !parts.contains(where: { $0.table === part.table }) { part.table.close() }
+    for index in parts.indices {
+      let router = parts[index].configuration
+      parts[index].rates = scopes[router.label]?.rateStates.planned(router.rateLimits) ?? []
+    }
     let plans = (0..<workerCount).map { worker in parts.map { plan($0, worker: worker, prepared.tls) } }
     sockets.commit(prepared.servers, wanted)
     for index in parts.indices {
@@ -277,9 +286,10 @@ public final class RouterProcess {
           configuration: server, address: bound.address, socket: bound.socket,
           listeners: bound.descriptors.isEmpty ? [] : bound.descriptors[worker],
           stats: scope.server(Self.scope(bound.address))[worker], tls: tls.server(bound.key),
-          connectionLimit: bound.connectionLimit, requestLimit: bound.requestLimit)
+          connectionLimit: bound.connectionLimit, gate: bound.gate, rates: bound.rates)
       },
-      clientTLS: tls.clients(part.configuration.label), accessLog: part.accessLog)
+      clientTLS: tls.clients(part.configuration.label), accessLog: part.accessLog,
+      rates: part.rates, nameRates: scopes[part.configuration.label]?.nameRates ?? NameRates())
   }
 
   /// Their control sides, in the order of the configuration.
@@ -312,6 +322,9 @@ public final class RouterProcess {
           "router": "\(controls[router]?.configuration.label ?? "-")", "peer": "\(peer?.description ?? "-")",
           "abuse": "\(abuse.rawValue)", "end": "\(explanation)",
         ])
+    case .acceptPaused(let address, let code): shortages.acceptPaused(at: address, code)
+    case .connectsStarved(let router, let client):
+      shortages.connectsStarved(router: controls[router]?.configuration.label ?? "-", client: client)
     case .stopped(let worker):
       stopped.insert(worker)
       if stopped.count == workerCount { ended.fulfil(()) }
@@ -382,6 +395,7 @@ public final class RouterProcess {
         throw ReloadRefusal(file: file, problem: "nothing was changed: \(error)")
       }
       ProcessLog.shared.install(configuration.logging)
+      shortages.watchMemory(limit: configuration.memoryLimitMegabytes)
       await barrier()
       processMetrics.configurationLoaded()
       reloadProblem = nil
@@ -455,6 +469,7 @@ public final class RouterProcess {
       }
       for mailbox in mailboxes { mailbox.send(.stop) }
       housekeeping?.cancel()
+      shortages.close()
       tls.close()
       await adminServer?.close()
     }

@@ -38,21 +38,26 @@ struct BoundServer {
   /// By worker; whoever starts the worker hands it its own. Empty once that is done.
   var descriptors: [[Int32]]
   var connectionLimit: SharedLimit?
-  var requestLimit: SharedLimit?
+  var gate: SharedGate?
+  var rateStates = RateStates()
+  var rates: [PlannedRate] = []
 }
 
 /// Binds servers, and knows which are bound.
 @ControlActor
 final class ServerSockets {
-  private let workers: Int
+  private let mailboxes: [Mailbox<WorkerMessage>]
+  private var workers: Int { mailboxes.count }
   private var bound: [ServerKey: BoundServer] = [:]
   private var lastSocket = 0
   private let inherited: InheritedSockets?
   /// Where the process before this one listened for servers whose port the kernel chose, by `ServerKey.text`.
   private let ports: [String: SocketAddress]
 
-  init(workers: Int, inherited: InheritedSockets? = nil, ports: [String: SocketAddress] = [:]) {
-    self.workers = workers
+  /// - Parameter mailboxes: by worker.
+  init(_ mailboxes: [Mailbox<WorkerMessage>], inherited: InheritedSockets? = nil, ports: [String: SocketAddress] = [:])
+  {
+    self.mailboxes = mailboxes
     self.inherited = inherited
     self.ports = ports
   }
@@ -71,7 +76,8 @@ final class ServerSockets {
         try zip(router.servers, keys).map { server, key in
           var result = try bound[key] ?? bind(server, key, opened: &opened)
           result.connectionLimit = server.maxConnections.map { result.connectionLimit ?? SharedLimit(max: $0) }
-          result.requestLimit = server.maxConcurrentRequests.map { result.requestLimit ?? SharedLimit(max: $0) }
+          result.gate = server.maxConcurrentRequests.map { result.gate ?? gate(max: $0) }
+          result.rates = result.rateStates.planned(server.rateLimits)
           return result
         }
       }
@@ -89,10 +95,21 @@ final class ServerSockets {
     for (servers, router) in zip(prepared, configuration.routers) {
       for (var server, settings) in zip(servers, router.servers) {
         if let max = settings.maxConnections { server.connectionLimit?.max = max }
-        if let max = settings.maxConcurrentRequests { server.requestLimit?.max = max }
+        if let max = settings.maxConcurrentRequests {
+          server.gate?.configure(
+            max: max, queueMax: settings.requestQueue.size, waitMilliseconds: settings.requestQueue.waitMilliseconds,
+            shares: router.importanceShares, at: Clock.now)
+        }
         server.descriptors = []
         bound[server.key] = server
       }
+    }
+  }
+
+  /// Whoever waits hears of its place by its worker's mailbox.
+  private func gate(max: Int) -> SharedGate {
+    SharedGate(max: max) { [mailboxes] gate, ticket, isGranted in
+      mailboxes[ticket.worker].send(.place(gate, ticket: ticket.number, isGranted: isGranted))
     }
   }
 

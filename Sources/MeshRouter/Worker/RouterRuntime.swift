@@ -25,6 +25,10 @@ final class RouterRuntime {
   let idempotencyKey: HeaderName?
   /// Names the milliseconds that a caller waits.
   let timeoutHeader: HeaderName?
+  let importance: Importance?
+  /// Of the limits of logical names; all workers share them.
+  private let nameRates: NameRates
+  let rates: [PlannedRate]
   let identifiers: [Identifier]
   /// One of them looks at the caller's certificate.
   let identifiersReadCaller: Bool
@@ -59,6 +63,9 @@ final class RouterRuntime {
     limits = H1Limits(
       lineBytesMax: configuration.maxInitialLineKilobytes * 1_024,
       headBytesMax: (configuration.maxInitialLineKilobytes + configuration.maxHeadersKilobytes) * 1_024)
+    importance = configuration.priority.flatMap { Importance($0) }
+    nameRates = plan.nameRates
+    rates = plan.rates
     timeoutHeader = configuration.timeoutHeader.map { HeaderName($0) }
     let heedsKeys =
       configuration.service.retries.heedIdempotencyKey
@@ -91,7 +98,7 @@ final class RouterRuntime {
     let service = key.firstIndex(of: 0).map { UnsafeRawBufferPointer(rebasing: key[..<$0]) } ?? key
     let entry = BindEntry(
       id: nextEntry, hash: hash, key: Array(key), now: worker.loop.now,
-      configuration: serviceSettings.settings(for: service), workerCount: workerCount)
+      configuration: serviceSettings.settings(for: service), workerCount: workerCount, names: nameRates)
     nextEntry += 1
     cache.insert(entry)
     entries[entry.id] = entry
@@ -187,6 +194,9 @@ final class RouterRuntime {
     flights = made
     return made
   }
+
+  /// As descriptors or memory are short.
+  func closeIdleConnections() { for client in clients.values { client.closeIdleConnections() } }
 
   func inspectClients() -> [ClientInspection] { clients.values.map { $0.inspect(now: worker.loop.now) } }
 

@@ -28,6 +28,15 @@ final class Worker {
   private let parking: SessionParking
   let http2Workshop = HTTP2Workshop()
   private var abuseToldAt: MonotonicInstant?
+  /// Requests that wait for a place, by ticket. Each is in use until it has one or ends.
+  var awaiting: [UInt64: Unretained<Exchange>] = [:]
+  var lastTicket: UInt64 = 0
+  /// Connections are not accepted, and idle ones not kept.
+  var isShortOfMemory = false
+  /// When the log was last told that something is short, and when idle connections were last closed for it.
+  var shortageToldAt: MonotonicInstant?
+  var relievedAt: MonotonicInstant?
+  let relief = Relief()
   private(set) var isDraining = false
   /// How long a connection without a request stays open, once the worker or its server drains: the caller was not told
   /// yet that it ends, and one that is in use has its next request in that time.
@@ -39,7 +48,7 @@ final class Worker {
   private var retiredRouters: [RouterRuntime] = []
   /// Likewise, or with connections that were accepted there.
   private var retiredServers: [ServerRuntime] = []
-  private var listeners: [Listener] = []
+  private(set) var listeners: [Listener] = []
   private var connections: ContiguousArray<Unmanaged<CallerChannel>> = []
   private var freeBuffers: [ByteBuffer] = []
   private var exchanges = ObjectPool<Exchange>()
@@ -78,6 +87,7 @@ final class Worker {
     serverBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 64)
     clientBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 64)
     if let error = apply(plan.routers).first?.error { throw error }
+    relief.worker = self
     housekeeper.worker = self
     housekeeper.arm()
   }
@@ -129,6 +139,8 @@ final class Worker {
       router(index)?.servers.first { $0.socket == socket }?.tls = context
     case .clientTLS(let index, let terms, let context):
       if let router = router(index), terms < router.clientTLS.count { router.clientTLS[terms].context = context }
+    case .place(let gate, let ticket, let isGranted): placeDecided(gate, ticket, isGranted: isGranted)
+    case .memory(let isShort): memoryChanged(isShort: isShort)
     case .drain(let idleMilliseconds): drain(idleMilliseconds: idleMilliseconds)
     case .stop: stop()
     case .listeningSockets(let reply):
@@ -286,7 +298,9 @@ final class Worker {
   func takeBuffer() -> ByteBuffer { freeBuffers.popLast() ?? ByteBuffer(minimumCapacity: 4_096) }
 
   func giveBack(_ buffer: consuming ByteBuffer) {
-    guard freeBuffers.count < Self.freeBuffersMax, buffer.capacity <= Self.keptBufferBytesMax else { return }
+    guard freeBuffers.count < Self.freeBuffersMax, !isShortOfMemory, buffer.capacity <= Self.keptBufferBytesMax else {
+      return
+    }
     buffer.removeAll()
     freeBuffers.append(buffer)
   }
@@ -305,7 +319,10 @@ final class Worker {
 
   func giveBack(_ stream: ClientStream) { clientStreams.giveBack(stream) }
 
-  private func trimPools(to count: Int) {
+  /// Frees what the pools of buffers hold.
+  func dropFreeBuffers() { freeBuffers = [] }
+
+  func trimPools(to count: Int) {
     exchanges.trim(to: count)
     serverStreams.trim(to: count)
     clientStreams.trim(to: count)
@@ -348,6 +365,7 @@ final class Worker {
     for router in routers { router.sweep(now: now) }
     closeOverdue(now)
     windDown()
+    if isShortOfMemory { closeIdleConnections() }
     parking.beginRound()
     trimPools(to: Self.idleObjectsMax)
   }

@@ -8,6 +8,10 @@ enum WorkerMessage: Sendable {
   case endpoints(router: Int, client: Int, [Endpoint])
   /// Another worker has left an endpoint out.
   case ejected(router: Int, client: Int, address: SocketAddress, BalancedEndpoints.Ejection)
+  /// What has become of a request that waits for a place of the gate.
+  case place(SharedGate, ticket: UInt64, isGranted: Bool)
+  /// Memory is short from now on, or no longer.
+  case memory(isShort: Bool)
   /// All routers and servers there shall be from now on; those that are there stay as they are.
   /// `drainMilliseconds`: what the connections of a removed server have to end.
   case reload([RouterPlan], drainMilliseconds: Int)
@@ -44,6 +48,10 @@ enum ControlMessage: Sendable {
   case handshakeFailed(peer: SocketAddress?, name: String, word: String, text: String)
   /// A caller overdid something in HTTP/2, for the log; not more than one a second from each worker.
   case abused(HTTP2Abuse, router: Int, peer: SocketAddress?, explanation: String)
+  /// A server does not accept for a while, for want of what `errno` says; not more than one a second from each worker.
+  case acceptPaused(SocketAddress, errno: Int32)
+  /// No connection to an endpoint could be made for want of descriptors; likewise.
+  case connectsStarved(router: Int, client: String)
   case stopped(worker: Int)
 }
 

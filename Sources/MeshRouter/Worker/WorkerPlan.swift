@@ -25,6 +25,8 @@ struct RouterPlan: Sendable {
   /// One for each different set of terms.
   var clientTLS: [ClientTLS] = []
   var accessLog: AccessLogWriter?
+  var rates: [PlannedRate] = []
+  var nameRates = NameRates()
 
   /// On what terms some endpoints are spoken to in TLS.
   struct ClientTLS: Sendable {
@@ -45,7 +47,8 @@ struct ServerPlan: Sendable {
   var stats: ServerStats
   var tls: TLSServerContext?
   var connectionLimit: SharedLimit?
-  var requestLimit: SharedLimit?
+  var gate: SharedGate?
+  var rates: [PlannedRate] = []
 }
 
 /// A count that all workers share against one limit. Exists only where a limit is configured, so that the usual
@@ -64,9 +67,12 @@ final class SharedLimit: Sendable {
 
   /// Takes one if there is one left; each success is followed by one `leave`.
   func tryEnter() -> Bool {
-    let (_, now) = count.add(1, ordering: .relaxed)
-    if now <= max { return true }
-    count.subtract(1, ordering: .relaxed)
+    var seen = count.load(ordering: .relaxed)
+    while seen < max {
+      let (exchanged, original) = count.compareExchange(expected: seen, desired: seen + 1, ordering: .relaxed)
+      if exchanged { return true }
+      seen = original
+    }
     return false
   }
 

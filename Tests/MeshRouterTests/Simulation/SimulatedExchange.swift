@@ -20,13 +20,15 @@ final class SimulatedExchange {
     case totalTimeout
     case backOffIsOver
     case callerGone
+    case placeTimeout
+    case clientPlaceTimeout
   }
 
   let number: Int
   let worker: SimulatedWorker
   let method: HTTP.Method
-  private unowned let simulation: Simulation
-  private var machine: ExchangeMachine
+  unowned let simulation: Simulation
+  var machine: ExchangeMachine
   private var tried = SlotSet()
   private var slot = -1
   /// Of the endpoint in `slot`; the slot may be free again once the attempt has ended.
@@ -43,7 +45,12 @@ final class SimulatedExchange {
 
   /// What is scheduled for an attempt or a wait counts only while its number is still this.
   private(set) var attempt = 0
-  private(set) var timer = 0
+  var timer = 0
+
+  /// Class of importance.
+  let importance: Int
+  var place = Place.none
+  var isInClientLine = false
 
   private var endings = 0
   private var hasPassedBytes = false
@@ -62,10 +69,11 @@ final class SimulatedExchange {
     method = [.get, .get, .put, .post][worker.random.below(4)]
     bodyBytes = method == .get ? 0 : worker.random.below(200)
     hash = worker.random.next()
+    importance = worker.random.below(simulation.plan.shares.count)
     machine = ExchangeMachine(isIdempotent: method.isIdempotent)
   }
 
-  private var now: MonotonicInstant { simulation.now }
+  var now: MonotonicInstant { simulation.now }
 
   // MARK: What happens
 
@@ -77,15 +85,15 @@ final class SimulatedExchange {
     if worker.random.below(10) == 0 {
       simulation.schedule(.exchange(self, .callerGone, number: nil), after: UInt64(worker.random.below(100_000_000)))
     }
-    perform(machine.handle(.identified))
+    if passesServer() { perform(machine.handle(.identified)) }
   }
 
   /// - Parameter number: of the attempt or of the wait that it belongs to; nil for the whole request.
   func happen(_ what: Happening, number: Int?) {
     guard !isOver else { return }
     switch what {
-    case .attemptTimeout, .backOffIsOver: if number != timer { return }
-    case .totalTimeout, .callerGone: break
+    case .attemptTimeout, .backOffIsOver, .clientPlaceTimeout: if number != timer { return }
+    case .totalTimeout, .callerGone, .placeTimeout: break
     default: if number != attempt { return }
     }
     switch what {
@@ -104,6 +112,8 @@ final class SimulatedExchange {
       if !retry(after: .outcomeAttemptTimeout) { perform(machine.handle(.failed(.outcomeAttemptTimeout))) }
     case .totalTimeout: perform(machine.handle(.failed(.outcomeTotalTimeout)))
     case .backOffIsOver: perform(machine.handle(.backOffIsOver))
+    case .placeTimeout: placeTimedOut()
+    case .clientPlaceTimeout: clientPlaceTimedOut()
     case .callerGone:
       _ = machine.handle(.failed(.relayResetByClient))
       endAttempt(failed: .relayResetByClient)
@@ -124,6 +134,7 @@ final class SimulatedExchange {
       return perform(machine.handle(.retry))
     }
     _ = machine.handle(.responseBegan)
+    worker.answered(after: now.nanoseconds(since: attemptStartedAt))
     simulation.expect(machine.state == .relaying, "a response's head in \(machine.state)")
     timer += 1
     self.status = status
@@ -150,7 +161,7 @@ final class SimulatedExchange {
 
   // MARK: The machine's wishes
 
-  private func perform(_ action: ExchangeMachine.Action) {
+  func perform(_ action: ExchangeMachine.Action) {
     simulation.expect(!isOver || action == .wait, "\(action) after the end")
     switch action {
     case .pick, .connect, .send, .requeue, .resend, .backOff:
@@ -190,6 +201,11 @@ final class SimulatedExchange {
   }
 
   private func pick() {
+    if passesClient() { take() }
+  }
+
+  /// An attempt begins.
+  func take() {
     guard let slot = worker.pick(hash: hash, avoiding: tried) else {
       return perform(machine.handle(.failed(.pickNoEndpoints)))
     }
@@ -293,7 +309,7 @@ final class SimulatedExchange {
   private func endAttempt(failed reason: Reason) {
     guard attemptIsOut else { return }
     attemptIsOut = false
-    if reason == .relayResetByClient || reason == .pickOverload || reason == .outcomeTotalTimeout {
+    if reason == .relayResetByClient || !reason.isEndpointsFault || reason == .outcomeTotalTimeout {
       worker.attemptAbandoned(slot)
     } else {
       worker.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
@@ -302,6 +318,7 @@ final class SimulatedExchange {
 
   private func finish(_ end: Simulation.End) {
     endings += 1
+    leaveLimits()
     simulation.expect(endings == 1, "ended \(endings) times")
     simulation.expect(!attemptIsOut, "ended with an attempt out")
     simulation.expect(machine.state == .ended, "ended in \(machine.state)")

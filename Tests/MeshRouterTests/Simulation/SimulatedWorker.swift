@@ -16,6 +16,7 @@ final class SimulatedWorker {
   private var requeueBudget: RetryBudget
   private var requeueAudit: BudgetAudit
   private var retryAudit: BudgetAudit
+  var clientGate: SimulatedClientGate?
   /// Connections that wait for a request, by port.
   var idle: [UInt16: Int] = [:]
 
@@ -34,6 +35,7 @@ final class SimulatedWorker {
     endpoints = BalancedEndpoints(plan.client, seed: random.next(), stats: stats)
     policy = ServicePolicy(plan.service, workerCount: plan.workers)
     requeueBudget = RetryBudget(plan.requeueBudget, workerCount: plan.workers)
+    clientGate = SimulatedClientGate(plan)
     requeueAudit = BudgetAudit(requeueBudget, ttlSeconds: plan.requeueBudget.ttlSeconds)
     retryAudit = BudgetAudit(policy.budget, ttlSeconds: plan.service.retries.budget.ttlSeconds)
   }
@@ -72,11 +74,13 @@ final class SimulatedWorker {
   func pick(hash: UInt64, avoiding tried: SlotSet) -> Int? {
     guard let slot = endpoints.pick(at: now, using: &random, hash: hash, avoiding: tried) else { return nil }
     begun += 1
+    clientGate?.limit.begin()
     return slot
   }
 
   func attemptEnded(_ slot: Int, startedAt: MonotonicInstant, ok: Bool) {
     ended += 1
+    placeIsFree()
     if let ejection = endpoints.end(slot, startedAt: startedAt, at: now, ok: ok, using: &random) {
       checkShare()
       simulation.ejected(balancer.address(of: slot), by: index, ejection)
@@ -86,8 +90,32 @@ final class SimulatedWorker {
 
   func attemptAbandoned(_ slot: Int) {
     abandoned += 1
+    placeIsFree()
     endpoints.abandon(slot, at: now)
     endpoints.takeFreed { _ in }
+  }
+
+  // MARK: The concurrency limit
+
+  private func placeIsFree() {
+    clientGate?.limit.end()
+    guard let gate = clientGate, !gate.line.isEmpty, !gate.isPumpDue else { return }
+    clientGate?.isPumpDue = true
+    simulation.schedule(.pump(worker: index), after: 0)
+  }
+
+  func answered(after nanoseconds: UInt64) {
+    clientGate?.limit.answered(after: nanoseconds, at: now, using: &random)
+  }
+
+  /// Those who wait begin, as far as there are places.
+  func pump() {
+    clientGate?.isPumpDue = false
+    while let gate = clientGate,
+      let number = clientGate?.line.next(at: now, mayGo: { gate.limit.mayBegin(share: gate.shares[$0]) })
+    {
+      simulation.exchange(number).clientPlaceIsFree()
+    }
   }
 
   func ejectedElsewhere(_ address: SocketAddress, _ ejection: BalancedEndpoints.Ejection) {
@@ -125,6 +153,10 @@ final class SimulatedWorker {
     for slot in balancer.slotsInUse {
       simulation.expect(balancer.outstanding(of: slot) == 0, "slot \(slot) has requests out at the end")
       simulation.expect(!balancer.isDraining(slot), "slot \(slot) still drains at the end")
+    }
+    if let gate = clientGate {
+      simulation.expect(gate.limit.inFlight == 0, "\(gate.limit.inFlight) places of the client not given back")
+      simulation.expect(gate.line.isEmpty, "\(gate.line.count) still wait for a place of the client")
     }
     // Once every wait is over, each endpoint is chosen again or is to be probed.
     endpoints.sweep(at: now) { _, _ in }

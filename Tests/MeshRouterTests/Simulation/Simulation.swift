@@ -14,6 +14,9 @@ final class Simulation {
     case ejected(SocketAddress, worker: Int, BalancedEndpoints.Ejection)
     /// Housekeeping.
     case sweep
+    /// A worker reads what has become of a ticket.
+    case place(SharedGate.Ticket, isGranted: Bool)
+    case pump(worker: Int)
     case mood
     case endpoints
     case leap
@@ -28,6 +31,9 @@ final class Simulation {
   private(set) var events = 0
   private(set) var ends: [End: Int] = [:]
 
+  /// The server's places.
+  let gate: SimulatedGate?
+
   private var queue = EventQueue<Event>()
   private var random: SeededRandom
   private var workers: [SimulatedWorker] = []
@@ -39,6 +45,7 @@ final class Simulation {
   init(_ plan: SimulationPlan) {
     self.plan = plan
     random = SeededRandom(seed: plan.seed ^ 0x5eed)
+    gate = plan.gate.map { SimulatedGate($0) }
     backends = (0..<plan.backends).map { SimulatedBackend(port: UInt16($0)) }
     workers = (0..<plan.workers).map { SimulatedWorker($0, self) }
   }
@@ -56,6 +63,9 @@ final class Simulation {
       // After a leap what was due meanwhile comes late, all in one turn.
       now = max(now, time)
       handle(event)
+      for (ticket, isGranted) in gate?.takeTold() ?? [] {
+        schedule(.place(ticket, isGranted: isGranted), after: UInt64(random.below(1_000_000)))
+      }
     }
     expect(events < Self.eventsMax, "no end in sight")
     checkAtRest()
@@ -77,6 +87,10 @@ final class Simulation {
     case .sweep:
       for worker in workers { worker.sweep() }
       if exchanges.count < plan.requests { schedule(.sweep, after: 1_000_000_000) }
+    case .place(let ticket, let isGranted):
+      current = Int(ticket.number)
+      exchanges[current].placeDecided(ticket, isGranted: isGranted)
+    case .pump(let worker): workers[worker].pump()
     case .mood:
       backends[random.below(backends.count)].mood = plan.moods[random.below(plan.moods.count)]
       if exchanges.count < plan.requests { schedule(.mood, after: UInt64(random.below(Int(8 * plan.spacing)))) }
@@ -104,6 +118,8 @@ final class Simulation {
   func schedule(_ event: Event, after wait: UInt64) {
     queue.schedule(event, at: now.advanced(byNanoseconds: wait))
   }
+
+  func exchange(_ number: Int) -> SimulatedExchange { exchanges[number] }
 
   func ejected(_ address: SocketAddress, by worker: Int, _ ejection: BalancedEndpoints.Ejection) {
     for other in workers where other.index != worker {
@@ -133,6 +149,10 @@ final class Simulation {
     let begun = workers.reduce(0) { $0 + $1.begun }
     let paid = workers.reduce(0) { $0 + $1.retriesPaid + $1.requeuesPaid }
     expect(begun <= plan.requests + paid, "\(begun) attempts of \(plan.requests) requests with \(paid) paid for")
+    if let gate {
+      expect(gate.gate.held == 0, "\(gate.gate.held) places of the server not given back")
+      expect(gate.gate.waiters == 0, "\(gate.gate.waiters) still wait for a place of the server")
+    }
     now = now.advanced(byMilliseconds: 86_400_000)
     // A last window's latencies may leave somebody out once more.
     for worker in workers { worker.sweep() }

@@ -22,6 +22,18 @@ struct SimulationPlan: CustomStringConvertible {
   var leaps = false
   /// Whether endpoints come and go.
   var listChanges = false
+  /// Of each limit, by class of importance.
+  var shares = [1.0]
+  /// The server's places, if they are limited.
+  var gate: Gate?
+  var limit = Configuration.ConcurrencyLimit()
+
+  struct Gate {
+    var max: Int
+    var queueMax: Int
+    var waitMilliseconds: Int
+    var shares: [Double]
+  }
 
   init(seed: UInt64) {
     self.seed = seed
@@ -69,6 +81,20 @@ struct SimulationPlan: CustomStringConvertible {
     moods = (0..<6).map { _ in random.below(3) == 0 ? .healthy : all[random.below(all.count)] }
     leaps = random.below(3) == 0
     listChanges = random.below(3) == 0
+    shares = [[1], [1, 0.5], [1, 1, 0.2]][random.below(3)]
+    if random.below(3) == 0 {
+      gate = Gate(
+        max: 1 + random.below(10), queueMax: random.below(2) * random.below(30),
+        waitMilliseconds: 1 + random.below(200),
+        shares: shares)
+    }
+    if random.below(3) == 0 {
+      limit.law = random.below(2) == 0 ? .gradient(.init()) : .aimd(.init())
+      (limit.min, limit.max) = (1, 1 + random.below(20))
+      limit.initial = 1 + random.below(10)
+      limit.queue.size = random.below(2) * random.below(30)
+      limit.queue.waitMilliseconds = 1 + random.below(200)
+    }
   }
 
   private static var ring: Configuration.LoadBalancer.Ring {
@@ -96,7 +122,8 @@ struct SimulationPlan: CustomStringConvertible {
     """
     \(workers) workers, \(backends) backends, \(requests) requests each \(spacing) ns, \(client), \
     \(service), requeues \(requeueBudget), time-outs \(attemptTimeoutMilliseconds.map(String.init) ?? "none") and \
-    \(totalTimeoutMilliseconds.map(String.init) ?? "none") ms, moods \(moods), leaps \(leaps), lists \(listChanges)
+    \(totalTimeoutMilliseconds.map(String.init) ?? "none") ms, moods \(moods), leaps \(leaps), lists \(listChanges), \
+    shares \(shares), places \(gate.map { "\($0)" } ?? "any"), limit \(limit)
     """
   }
 }

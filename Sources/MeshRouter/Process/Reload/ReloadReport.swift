@@ -45,6 +45,7 @@ struct ReloadReport: Sendable, Equatable {
     }
     for (key, isSame) in [
       ("logging", old.logging == new.logging),
+      ("memoryLimitMB", old.memoryLimitMegabytes == new.memoryLimitMegabytes),
       ("admin.shutdownGraceMs", old.admin.shutdownGraceMilliseconds == new.admin.shutdownGraceMilliseconds),
       ("drainTimeoutMs", old.drainTimeoutMilliseconds == new.drainTimeoutMilliseconds),
     ] where !isSame {
