@@ -3,11 +3,12 @@ import MeshBase
 /// How many attempts may be out at once, learned from how long they take. Confined to one worker.
 ///
 /// Looked at once in a window of 0.1 s or more, with ten answers at least. `gradient` compares what answers take now with
-/// what they take when nothing waits for the service, and keeps a queue of about √limit there: enough to keep it busy.
-/// Sources: Envoy's adaptive concurrency filter (`gradient_controller.cc`: limit × gradient + √limit, the gradient being
+/// what they take when nothing waits for the service, and keeps a short queue there, which keeps it busy. Sources:
+/// Envoy's adaptive concurrency filter (`gradient_controller.cc`: limit × gradient + √limit, the gradient being
 /// (1 + buffer) × least latency ÷ latency, not below 0.5, and a time of lower concurrency to measure the least latency
-/// anew); Netflix's `Gradient2Limit` (a gradient of 1 at most, and no growth while less than half of the limit is used).
-/// `aimd` adds one while all is well and takes a share away when it is not: Netflix's `AIMDLimit`, once in a window.
+/// anew; here √limit ÷ 2, with which a service of ten is as busy and its queue shorter); Netflix's `Gradient2Limit` (a
+/// gradient of 1 at most, and no growth while less than half of the limit is used). `aimd` adds one while all is well
+/// and takes a share away when it is not: Netflix's `AIMDLimit`, once in a window.
 ///
 /// Invariant: `inFlight` equals `begin` calls minus `end` calls. `limit` is between its bounds.
 public struct ConcurrencyLimit: Sendable {
@@ -52,15 +53,18 @@ public struct ConcurrencyLimit: Sendable {
   /// The limit before it was lowered to measure, and the mean of the window before.
   private var saved = 0.0
   private var previousMean = 0.0
-  private var windowsAtLeast = 0
+  /// The limit from which it has been sinking, and what answers took then.
+  private var summit = (limit: 0.0, mean: 0.0)
+  private var windowsSinceMeasured = 0
 
   private static let windowNanoseconds: UInt64 = 100_000_000
   private static let windowNanosecondsMax: UInt64 = 1_000_000_000
   private static let samplesMin: UInt64 = 10
   /// The first measurement is soon: the load may have been too much from the first request on.
   private static let firstMeasureNanoseconds: UInt64 = 3_000_000_000
-  /// Then the least latency is no longer true.
-  private static let windowsAtLeastMax = 5
+  /// A limit that sinks without effect is measured anew, but not sooner than after so many windows.
+  private static let windowsBetweenMin = 10
+  private static let windowsToSettle = 3
 
   /// Bounds below 1 count as 1.
   public init(_ law: Law, initial: Int, least: Int, most: Int) {
@@ -147,25 +151,34 @@ public struct ConcurrencyLimit: Sendable {
         if isDue { measured(mean, remeasure: remeasure, at: now, using: &random) }
         return
       }
-      if isDue || windowsAtLeast >= Self.windowsAtLeastMax {
-        saved = exact
-        previousMean = mean
+      windowsSinceMeasured += 1
+      // Just after a measurement the mean is not yet that of the limit.
+      if exact > summit.limit || windowsSinceMeasured <= Self.windowsToSettle { summit = (exact, mean) }
+      var isInVain = false
+      if exact < 0.7 * summit.limit {
+        // A queue would be shorter by now: what answers take when nothing waits is no longer what it was.
+        isInVain = mean > 0.9 * summit.mean && windowsSinceMeasured >= Self.windowsBetweenMin
+        if !isInVain { summit = (exact, mean) }
+      }
+      if isDue || isInVain {
+        saved = isInVain ? summit.limit : exact
+        previousMean = .infinity
         return lower()
       }
       let gradient = min(max(tolerance * baseline / mean, 0.5), 1)
-      set(exact * gradient + exact.squareRoot())
-      windowsAtLeast = exact <= least ? windowsAtLeast + 1 : 0
+      set(exact * gradient + exact.squareRoot() / 2)
     case .draining:
       phase = .measuring
     case .measuring:
-      // As long as it helps there was a queue, so what was measured is still too long.
+      // As long as it helps there was a queue, so what was measured is still too long. One measurement alone tells
+      // nothing: it is not compared with what was before, when the service may have been another.
       if mean < 0.9 * previousMean, exact > least {
         previousMean = mean
         return lower()
       }
       phase = .steady
       set(saved)
-      measured(min(mean, previousMean), remeasure: remeasure, at: now, using: &random)
+      measured(mean, remeasure: remeasure, at: now, using: &random)
     }
   }
 
@@ -178,7 +191,7 @@ public struct ConcurrencyLimit: Sendable {
     _ mean: Double, remeasure: UInt64, at now: MonotonicInstant, using random: inout SeededRandom
   ) {
     baseline = mean
-    windowsAtLeast = 0
+    windowsSinceMeasured = 0
     // Not all routers before one service at the same time.
     let seventh = max(Int(clamping: remeasure / 7), 1)
     remeasureAt = now.advanced(byNanoseconds: remeasure - UInt64(seventh) + UInt64(random.below(2 * seventh)))
