@@ -54,8 +54,11 @@ public final class ClientStats: StatsBlock, @unchecked Sendable {
   /// An HTTP/2 connection was given up because a PING was not answered.
   public func connectionDied() { add(Word.deadConnections) }
 
-  /// This worker's attempts that may be out at once.
-  public func setConcurrencyLimit(_ limit: Int) { store(Word.concurrencyLimit, UInt64(truncatingIfNeeded: limit)) }
+  /// This worker's attempts that may be out at once. Added up: after a reload a client may for a while have a successor
+  /// that counts here as well.
+  public func concurrencyLimitChanged(from old: Int, to new: Int) {
+    add(Word.concurrencyLimit, UInt64(truncatingIfNeeded: new - old))
+  }
   /// A request was turned away because of that.
   public func requestShed() { add(Word.shed) }
 

@@ -18,6 +18,13 @@ struct OverloadTests {
     }
   }
 
+  /// A name for these backends, which go with the router: hundreds of connections must not stay open in the tests.
+  private static func service(_ router: Router, _ backends: Backend...) -> String {
+    let name = "s\(backends[0].port)"
+    router.service(name, ports: backends.map { $0.port(keptBy: router) })
+    return name
+  }
+
   private struct Answers {
     var statuses: [Int] = []
     var milliseconds: [Double] = []
@@ -63,7 +70,7 @@ struct OverloadTests {
   func queue() throws {
     let router = try Router(
       server: "maxConcurrentRequests: 2\nrequestQueue: {size: 50, maxWaitMs: 5000}")
-    let name = router.service(Self.slow(milliseconds: 20))
+    let name = Self.service(router, Self.slow(milliseconds: 20))
     for _ in 0..<3 {
       let answers = burst(router, name, count: 24)
       #expect(answers.count(200) == 24, "\(answers)")
@@ -78,7 +85,7 @@ struct OverloadTests {
   func fullQueue() throws {
     let router = try Router(
       server: "maxConcurrentRequests: 1\nrequestQueue: {size: 2, maxWaitMs: 150}")
-    let name = router.service(Self.slow(milliseconds: 600))
+    let name = Self.service(router, Self.slow(milliseconds: 600))
     let answers = burst(router, name, count: 8)
     #expect(answers.count(200) == 1 && answers.count(503) == 7, "\(answers)")
     #expect(answers.reasons == ["server.max_connections"])
@@ -103,7 +110,7 @@ struct OverloadTests {
   func leaving() throws {
     let router = try Router(
       server: "maxConcurrentRequests: 2\nrequestQueue: {size: 100, maxWaitMs: 10000}")
-    let name = router.service(Self.slow(milliseconds: 30))
+    let name = Self.service(router, Self.slow(milliseconds: 30))
     for round in 0..<20 {
       let sockets = try (0..<20).map { _ in try router.connect() }
       for socket in sockets { socket.send("GET / HTTP/1.1\r\nHost: \(name)\r\n\r\n") }
@@ -120,7 +127,7 @@ struct OverloadTests {
   func streams() throws {
     let router = try Router(
       server: "maxConcurrentRequests: 1\nrequestQueue: {size: 50, maxWaitMs: 5000}")
-    let name = router.service(Backend.echo())
+    let name = Self.service(router, Backend.echo())
     let peer = try HTTP2Peer(connectingTo: router.port)
     let streams = (0..<20).map { _ in peer.request(name, "POST", "/", end: false) }
     for stream in streams { stream.send("some ") }
@@ -144,7 +151,7 @@ struct OverloadTests {
           header: x-importance
           classes: [{value: high}, {value: normal, default: true}, {value: low, share: 0.5}]
         """, server: "maxConcurrentRequests: 2\nrequestQueue: {size: 4, maxWaitMs: 5000}")
-    let name = router.service(Self.slow(milliseconds: 400))
+    let name = Self.service(router, Self.slow(milliseconds: 400))
     let order = Locked<[String]>([])
     func ask(_ importance: String) throws -> Thread {
       let socket = try router.connect()
@@ -179,7 +186,7 @@ struct OverloadTests {
   func concurrency(kind: String) throws {
     let router = try Router(
       router: "client: {concurrencyLimit: {kind: \(kind), initial: 3, min: 3, max: 3}}")
-    let name = router.service(Self.slow(milliseconds: 500))
+    let name = Self.service(router, Self.slow(milliseconds: 500))
     let answers = burst(router, name, count: 30)
     // Each worker has its own limit; the kernel spreads the callers.
     #expect((3...6).contains(answers.count(200)), "\(answers)")
@@ -192,6 +199,12 @@ struct OverloadTests {
     #expect((3...6).contains(metrics.sum("meshrouter_client_concurrency_limit")))
     #expect(metrics.sum("meshrouter_client_endpoint_ejections_total") == 0)
     #expect(metrics.sum("meshrouter_client_in_flight") == 0)
+    // After a reload the limit is the new client's alone.
+    router.configuration = router.configuration.replacing("max: 3}", with: "max: 3, queue: {size: 1}}")
+    router.signal(SIGHUP)
+    for _ in 0..<10 { #expect(try router.get(name)?.status == 200) }
+    usleep(2_500_000)
+    #expect((3...6).contains(try Metrics(router).sum("meshrouter_client_concurrency_limit")))
   }
 
   @Test("a short queue before a client's limit holds bursts")
@@ -199,7 +212,7 @@ struct OverloadTests {
     let router = try Router(
       router: "client: {concurrencyLimit: {kind: aimd, initial: 2, min: 2, max: 2, queue: {size: 40, maxWaitMs: 5000}}}"
     )
-    let name = router.service(Self.slow(milliseconds: 20))
+    let name = Self.service(router, Self.slow(milliseconds: 20))
     for _ in 0..<3 {
       let answers = burst(router, name, count: 24)
       #expect(answers.count(200) == 24, "\(answers)")
@@ -217,8 +230,8 @@ struct OverloadTests {
   @Test("a name's rate holds for all workers together; a refusal is 429 and says when")
   func nameRate() throws {
     let router = try Router(router: "service: {rateLimits: [{requestsPerSecond: 2, burst: 10}]}")
-    let name = router.service(Backend())
-    let other = router.service(Backend())
+    let name = Self.service(router, Backend())
+    let other = Self.service(router, Backend())
     let answers = burst(router, name, count: 40)
     #expect((10...12).contains(answers.count(200)), "\(answers)")
     #expect(answers.count(429) == 40 - answers.count(200) && answers.reasons == ["pick.rate_limited"])
@@ -234,7 +247,7 @@ struct OverloadTests {
   func headerRate() throws {
     let router = try Router(
       server: "rateLimits: [{requestsPerSecond: 0.1, burst: 3, perHeader: X-User}, {requestsPerSecond: 1000}]")
-    let name = router.service(Backend())
+    let name = Self.service(router, Backend())
     let answers = burst(router, name, count: 40) { "X-User: u\($0 % 4)\r\n" }
     #expect(answers.count(200) == 12 && answers.count(429) == 28, "\(answers)")
     #expect(burst(router, name, count: 10).count(200) == 3)
@@ -255,7 +268,7 @@ struct OverloadTests {
           - port: $PORT
           - port: \(second)
         """)
-    let name = router.service(Backend())
+    let name = Self.service(router, Backend())
     for _ in 0..<2 { #expect(try router.get(name)?.status == 200) }
     let socket = try RawSocket(connectingTo: second)
     for status in [200, 200, 429] {
@@ -271,7 +284,7 @@ struct OverloadTests {
   @Test("gRPC calls are told RESOURCE_EXHAUSTED, and when to come again")
   func grpc() throws {
     let router = try Router(server: "rateLimits: [{requestsPerSecond: 0.5, burst: 1}]")
-    let name = router.service(Backend())
+    let name = Self.service(router, Backend())
     let peer = try HTTP2Peer(connectingTo: router.port)
     _ = peer.get(name)
     let answer = peer.get(name, fields: "content-type: application/grpc\r\n")
@@ -282,7 +295,7 @@ struct OverloadTests {
   @Test("a router before another does not ask again what was turned away")
   func inLine() throws {
     let inner = try Router(server: "rateLimits: [{requestsPerSecond: 0.1, burst: 5}]")
-    let name = inner.service(Backend())
+    let name = Self.service(inner, Backend())
     let outer = try Router(router: "service: {responseClassifier: {kind: io.l5d.http.retryableAll5XX}}")
     outer.service(name, ports: [inner.port])
     let answers = burst(outer, name, count: 30)
@@ -299,7 +312,7 @@ struct OverloadTests {
     usleep(100_000)
     let sockets = try (0..<12).map { _ in try router.connect() }
     usleep(100_000)
-    let name = router.service(Backend())
+    let name = Self.service(router, Backend())
     // Which worker accepts first is for the kernel to say.
     var served = 0
     for socket in sockets {
@@ -315,7 +328,7 @@ struct OverloadTests {
   func descriptors() throws {
     let router = try Router(descriptors: 48)
     let (first, second) = (Self.slow(milliseconds: 300), Self.slow(milliseconds: 300))
-    let name = router.service(first, second)
+    let name = Self.service(router, first, second)
     #expect(try router.get(name)?.status == 200)
     let answers = burst(router, name, count: 60)
     #expect(answers.count(200) > 5, "\(answers)")
@@ -330,7 +343,7 @@ struct OverloadTests {
   func memory() throws {
     // The process takes more than 1 MB before anything comes.
     let router = try Router(top: "memoryLimitMB: 100000")
-    let name = router.service(Backend())
+    let name = Self.service(router, Backend())
     let open = try router.connect()
     open.send("GET / HTTP/1.1\r\nHost: \(name)\r\n\r\n")
     #expect(open.readResponse()?.status == 200)

@@ -13,6 +13,9 @@ final class ClientGate: TimerOwner {
   private let worker: Worker
   private let stats: ClientStats
   private var isPumpDue = false
+  private var isClosed = false
+  /// The limit that the statistics have.
+  private var told = 0
 
   /// - Parameter shares: of the limit, by class of importance.
   init?(_ configuration: Configuration.ConcurrencyLimit, shares: [Double], worker: Worker, stats: ClientStats) {
@@ -25,7 +28,7 @@ final class ClientGate: TimerOwner {
       sizeMax: configuration.queue.size, waitNanoseconds: UInt64(configuration.queue.waitMilliseconds) * 1_000_000,
       classes: shares.count)
     super.init()
-    stats.setConcurrencyLimit(limit.limit)
+    tellLimit()
   }
 
   var max: Int { limit.limit }
@@ -58,18 +61,16 @@ final class ClientGate: TimerOwner {
   /// An endpoint's answer has begun. A failing endpoint may be quick: what it says tells nothing of how long work takes.
   func answered(status: Int, after nanoseconds: UInt64) {
     if status >= 500 || status == 429 { return }
-    let before = limit.limit
     limit.answered(after: nanoseconds, at: worker.loop.now, using: &worker.random)
-    if limit.limit != before { stats.setConcurrencyLimit(limit.limit) }
+    tellLimit()
   }
 
   /// An attempt that came to no answer.
   func failed(_ reason: Reason, after nanoseconds: UInt64) {
     switch reason {
     case .outcomeAttemptTimeout, .outcomeTotalTimeout, .relayIdleTimeout:
-      let before = limit.limit
       limit.timedOut(after: nanoseconds, at: worker.loop.now, using: &worker.random)
-      if limit.limit != before { stats.setConcurrencyLimit(limit.limit) }
+      tellLimit()
     default: break
     }
   }
@@ -81,8 +82,18 @@ final class ClientGate: TimerOwner {
     }
   }
 
-  /// Counts for this worker no more.
-  func close() { stats.setConcurrencyLimit(0) }
+  private func tellLimit() {
+    let limit = isClosed ? 0 : limit.limit
+    if limit == told { return }
+    stats.concurrencyLimitChanged(from: told, to: limit)
+    told = limit
+  }
+
+  /// Attempts that are out end; there will be no others.
+  func close() {
+    isClosed = true
+    tellLimit()
+  }
 }
 
 extension ConcurrencyLimit {
