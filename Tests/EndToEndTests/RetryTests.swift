@@ -190,6 +190,23 @@ struct RetryTests {
     #expect(took > 0.9 && took < 4)
   }
 
+  @Test("an endpoint that asks for time gets no request meanwhile; where all do, the caller is told")
+  func retryAfter() throws {
+    let router = try Self.router(
+      "io.l5d.http.retryableRead5XX", client: "loadBalancer: {kind: roundRobin}\nfailureAccrual: {kind: none}")
+    let busy = { Backend(answering: "HTTP/1.1 503 Busy\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n") }
+    let one = busy()
+    let name = router.service(one, Backend())
+    for _ in 0..<40 { #expect(try router.get(name)?.status == 200) }
+    // Of each worker one, and not one more.
+    #expect((1...4).contains(one.requests.count), "\(one.requests.count) requests to the busy endpoint")
+    let all = router.service(busy(), busy())
+    var last: Message?
+    for _ in 0..<10 { last = try router.get(all) }
+    #expect(last?.status == 503 && last?["retry-after"] == "9", "\(last?.startLine ?? "nothing")")
+    #expect(last?["l5d-err"] == nil)
+  }
+
   @Test("five failures in a row leave an endpoint out; its probe lets it in again")
   func accrual() throws {
     let router = try Self.router(

@@ -31,6 +31,7 @@ enum ScrapeBar {
       }
       return load.latencies[phase].milliseconds(quantile: 0.99)
     }
+    report.note("pairs that were taken again", Double(pairs.repeated))
     report.note("p99 without scrapes", pairs.without.median, unit: "ms")
     report.note("p99 with scrapes", pairs.with.median, unit: "ms")
     report.check("p99 with scrapes against none", pairs.ratios.median, max: 1.1)

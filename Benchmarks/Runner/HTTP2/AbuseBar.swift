@@ -37,6 +37,7 @@ enum AbuseBar {
           "\(kind.name): CPU of the router per hostile connection",
           (Double(spent[1]) - Double(spent[0])) / 1e6 / Double(max(connections, 1)), unit: "ms")
       }
+      report.note("\(kind.name): pairs that were taken again", Double(pairs.repeated))
       report.note("\(kind.name): p99 without", pairs.without.median, unit: "ms")
       report.note("\(kind.name): p99 with", pairs.with.median, unit: "ms")
       report.check("\(kind.name): p99 with against without", pairs.ratios.median, max: ratio)

@@ -169,11 +169,11 @@ final class BalancedEndpoints {
     return balancer.closedCount >= most
   }
 
-  /// Passes over an endpoint that refused a connection for a moment, so that the budget is not spent on it.
-  func rest(_ slot: Int, at now: MonotonicInstant) {
+  /// Passes over an endpoint that refused a connection, or asked for time, so that the budget is not spent on it.
+  func rest(_ slot: Int, at now: MonotonicInstant, milliseconds: UInt64) {
     guard balancer.status(of: slot) == .open else { return }
     balancer.setStatus(.busy, of: slot)
-    health.leaveOut(slot, until: now.advanced(byMilliseconds: EndpointHealth.restAfterRefusalMilliseconds))
+    health.leaveOut(slot, until: now.advanced(byMilliseconds: milliseconds))
     stats.endpointEjected()
   }
 

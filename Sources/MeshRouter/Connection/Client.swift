@@ -157,8 +157,10 @@ final class Client {
     if endpoints.hasFreed { closeFreedPools() }
   }
 
-  /// The endpoint refused a connection.
-  func rest(_ slot: Int) { endpoints.rest(slot, at: worker.loop.now) }
+  /// The endpoint refused a connection, or asked for time.
+  func rest(_ slot: Int, milliseconds: UInt64 = EndpointHealth.restAfterRefusalMilliseconds) {
+    endpoints.rest(slot, at: worker.loop.now, milliseconds: milliseconds)
+  }
 
   /// Other workers leave the endpoint out as well.
   private func tell(_ ejection: BalancedEndpoints.Ejection, of slot: Int) {

@@ -6,6 +6,8 @@ import Resilience
 struct EndpointHealth {
   /// After a refused connection an endpoint is chosen only if no other is up, for so long.
   static let restAfterRefusalMilliseconds: UInt64 = 1_000
+  /// After an endpoint has asked for time, however much that was.
+  static let restAskedMaxSeconds: UInt64 = 10
 
   private let fresh: FailureAccrual
   private let isOff: Bool
@@ -103,7 +105,7 @@ struct EndpointHealth {
     out.first { $0.slot == slot }.map { item in
       isEjected
         ? "ejected: much slower than the others; back in \(Self.seconds(item.until, now))"
-        : "refused a connection; passed over for \(Self.seconds(item.until, now))"
+        : "refused a connection, or asked for time; passed over for \(Self.seconds(item.until, now))"
     }
   }
 

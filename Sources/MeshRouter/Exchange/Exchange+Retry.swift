@@ -14,6 +14,8 @@ extension Exchange {
   func isRetried(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer) -> Bool {
     failureIsInjected = Self.isInjected(&response, head)
     if failureIsInjected { return false }
+    let isFromRouter = response.index(of: .l5dSuccessClass) != nil || response.index(of: .l5dErr) != nil
+    let isBusy = !isFromRouter && response.status == 503 && letRest(&response, head)
     guard machine.mayRetry, !upgradeWanted, !isCopy else { return false }
     let (status, method, isCall) = (response.status, self.method, isGRPC)
     let call = isCall ? response.value(of: .grpcStatus).flatMap { GRPCStatus(head[$0]) } : nil
@@ -24,7 +26,6 @@ extension Exchange {
       return goesOnWithBackup(insteadOf: .relayBadResponse)
     }
     let isSaidRetryable = response.value(of: .l5dRetryable).map { head[$0].elementsEqual("true".utf8) } ?? false
-    let isFromRouter = response.index(of: .l5dSuccessClass) != nil || response.index(of: .l5dErr) != nil
     let isAllowed =
       entry { entry in
         if isSaidRetryable { return true }
@@ -33,9 +34,19 @@ extension Exchange {
           ? entry.policy.retriesCall(call, status: status)
           : entry.policy.retries(method, isKeyed: isKeyed, status: status)
       } ?? false
-    guard isAllowed, paysForRetry() else { return false }
+    // Where all ask for time, the caller is told so.
+    guard isAllowed, !isBusy || client({ $0.balancer.openCount > 0 }) == true, paysForRetry() else { return false }
     endAttempt(failedWith: status, call)
     perform(machine.handle(.retry))
+    return true
+  }
+
+  /// Passes over an endpoint that is busy for as long as it says (`Retry-After`, RFC 9110 §10.2.3), within bounds; whether
+  /// it says so. A date is not heeded.
+  private func letRest(_ response: inout ResponseHead, _ head: UnsafeRawBufferPointer) -> Bool {
+    guard let value = response.value(of: .retryAfter), let seconds = ContextDeadline.number(head[value]), seconds > 0
+    else { return false }
+    client { $0.rest(slot, milliseconds: min(seconds, EndpointHealth.restAskedMaxSeconds) * 1_000) }
     return true
   }
 

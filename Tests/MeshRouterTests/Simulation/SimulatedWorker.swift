@@ -124,7 +124,7 @@ final class SimulatedWorker {
     if balancer.closedCount > before { checkShare() }
   }
 
-  func rest(_ slot: Int) { endpoints.rest(slot, at: now) }
+  func rest(_ slot: Int) { endpoints.rest(slot, at: now, milliseconds: EndpointHealth.restAfterRefusalMilliseconds) }
 
   func sweep() {
     endpoints.sweep(at: now) { slot, ejection in
