@@ -30,8 +30,9 @@ extension LoadTests {
         if kind != "early", let length = head["content-length"].flatMap({ Int($0) }) {
           guard connection.socket.drop(count: length) == length else { return }
         }
-        func answer(_ body: String) {
-          connection.socket.send("HTTP/1.1 200 OK\r\nX-Id: \(id)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        func answer(_ body: String, also: String = "") {
+          connection.socket.send(
+            "HTTP/1.1 200 OK\r\nX-Id: \(id)\r\n\(also)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
         }
         switch kind {
         case "big": answer(big)
@@ -39,7 +40,8 @@ extension LoadTests {
           usleep(30_000)
           answer("ok")
         case "early":
-          answer("ok")
+          // Said, so that no POST that follows is lost with the connection.
+          answer("ok", also: "Connection: close\r\n")
           return connection.socket.finish()
         case "cut":
           connection.socket.send("HTTP/1.1 200 OK\r\nX-Id: \(id)\r\nContent-Length: 100\r\n\r\ncut")

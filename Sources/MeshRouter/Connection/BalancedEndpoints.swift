@@ -75,7 +75,8 @@ final class BalancedEndpoints {
     var avoided = tried
     avoided.insert(slot)
     guard let other = balancer.pick(at: now, using: &random, hash: hash, avoiding: avoided),
-      balancer.status(of: other) == .open, !avoided.contains(other)
+      // A full set has forgotten one for the sake of `slot`.
+      balancer.status(of: other) == .open, !tried.contains(other)
     else { return slot }
     return other
   }
