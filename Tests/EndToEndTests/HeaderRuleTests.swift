@@ -53,6 +53,28 @@ struct HeaderRuleTests {
     #expect(request["x-secret"] == "s" && request.all("x-version") == ["0"] && request["x-seen"] == nil)
   }
 
+  @Test("the answer that opens a WebSocket has them as well, and the cookie")
+  func upgrade() throws {
+    let router = try Router(
+      router: """
+        client: {stickyCookie: {}, requestHeaders: {set: {X-Version: "2"}}, responseHeaders: {remove: [X-Secret]}}
+        service: {responseHeaders: {add: {X-From: service}}}
+        """)
+    let backend = Backend { connection in
+      guard connection.request() != nil else { return }
+      connection.socket.send("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\nX-Secret: s\r\n\r\nhello")
+      _ = connection.socket.awaitEnd()
+    }
+    let name = router.service(backend)
+    let caller = try router.connect()
+    caller.send("GET / HTTP/1.1\r\nHost: \(name)\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+    let head = try #require(caller.readHead())
+    #expect(head.status == 101 && head["upgrade"] == "x" && head["x-from"] == "service" && head["x-secret"] == nil)
+    #expect(head["set-cookie"]?.hasPrefix("mesosphere_server_id=") == true)
+    #expect(text(caller.read(count: 5)) == "hello")
+    #expect(backend.requests.first?["x-version"] == "2")
+  }
+
   @Test("a retried request bears the same fields once, and answers of the router bear none")
   func again() throws {
     let router = try Router(

@@ -82,7 +82,7 @@ extension Exchange {
     guard !requestIsComplete else { return }
     lastMoved = now
     takeWholeRequest()
-    if trailers != nil { dropKeptBody() }
+    keepEnd(trailers: trailers != nil)
     if backendStream != nil { return backendStream { $0.end(trailers: trailers) } }
     guard bodyIsChunked else { return flushRequest() }
     let out = worker.requestScratch

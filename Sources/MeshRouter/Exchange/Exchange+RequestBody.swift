@@ -56,7 +56,7 @@ extension Exchange {
           requestBody = .chunked(decoder)
         case .end:
           takeWholeRequest()
-          if decoder.trailers != nil { dropKeptBody() }
+          keepEnd(trailers: decoder.trailers != nil)
           if backendStream != nil {
             writeRequest(out.readable)
             backendStream { $0.end(trailers: decoder.trailers?.readable) }

@@ -120,6 +120,15 @@ extension Exchange {
     buffer.append(bytes)
   }
 
+  /// The body has come to its end. Trailers are not kept; of a body without a byte there is its end to be sent again.
+  func keepEnd(trailers: Bool) {
+    if trailers {
+      dropKeptBody()
+    } else if keptBodyMax > 0, bodyIsChunked, keptBody == nil {
+      keptBody = worker.takeBuffer()
+    }
+  }
+
   /// The request cannot be sent again. Never withholds credit from the caller: what does not fit is just not kept.
   func dropKeptBody() {
     if keptBodyMax > 0 { _ = machine.handle(.bodyConsumed) }

@@ -42,7 +42,6 @@ final class MirrorFlights: TimerOwner {
   override func timerFired(_ tag: UInt8, now: MonotonicInstant) {
     let copies = waiting
     waiting = []
-    if isClosed { return }
     for copy in copies {
       copy.stats.mirror(.sent)
       let exchange = worker.takeExchange()
@@ -64,6 +63,11 @@ final class MirrorFlights: TimerOwner {
   /// The router is at its end.
   func close() {
     isClosed = true
+    for copy in waiting {
+      copy.stats.mirror(.droppedBusy)
+      copy.release(to: worker)
+    }
+    waiting = []
     for exchange in flying { exchange { $0.timedOut(.outcomeTotalTimeout) } }
   }
 }
