@@ -121,6 +121,30 @@ struct ReloadTests {
     #expect(next.status == 200 && next["connection"] == nil)
   }
 
+  @Test("a WebSocket of a server that is removed goes on, but only for drainTimeoutMs")
+  func removedServersTunnel() throws {
+    let router = try Router(top: "drainTimeoutMs: 2000")
+    let chat = router.service(UpgradeTests.webSocketBackend())
+    let (old, extra) = (router.configuration, Backend.freePort())
+    router.configuration = old.replacing(
+      "  - port: \(router.port)", with: "  - port: \(router.port)\n  - port: \(extra)")
+    #expect(try reload(router).added?["servers"]?.count == 1)
+    let leaves = try #require(try UpgradeTests.webSocket(extra, chat))
+    let stays = try #require(try UpgradeTests.webSocket(router.port, chat))
+    router.configuration = old
+    let began = Date()
+    #expect(try reload(router).removed?["servers"]?.count == 1)
+    for socket in [leaves, stays] {
+      socket.send("message")
+      #expect(socket.read(count: 7) == wire("message"))
+    }
+    #expect(leaves.awaitEnd() == .fin)
+    let seconds = Date().timeIntervalSince(began)
+    #expect(seconds > 1.9 && seconds < patience(6), "\(seconds)")
+    stays.send("message")
+    #expect(stays.read(count: 7) == wire("message"))
+  }
+
   @Test("changed client settings hold for the next request of a connection that stays, and its statistics go on")
   func client() throws {
     let router = try Router()

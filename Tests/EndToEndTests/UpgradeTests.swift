@@ -233,6 +233,70 @@ struct UpgradeTests {
     }
   }
 
+  @Test("names in use are known before callers are taken: nobody waits for a name server that takes its time")
+  func namesInUse() throws {
+    let (server, backend) = (DnsServer(), Backend())
+    server.set("web.test", .aaaa, .nothing)
+    server.set("web.test", .a, .addresses(["127.0.0.1"], ttl: 60))
+    let router = try Router(
+      dtab: "/svc/slow => /$/inet/web.test/\(backend.port)",
+      top: "dns: {servers: [\"\(server.address)\"], timeoutMs: 300}")
+    #expect(try router.get("slow")?.status == 200)
+    for kind in [DnsServer.Kind.a, .aaaa] { server.set("web.test", kind, .silence) }
+    let isOver = Locked(false)
+    let longest = Locked(0.0)
+    let failed = Locked<[String]>([])
+    let load = Load()
+    load.start {
+      while !isOver.withLock({ $0 }) {
+        let began = Date()
+        let answer = try? router.get("slow")
+        if answer?.status != 200 { failed.withLock { $0.append("\(answer?.head ?? "none")") } }
+        let seconds = Date().timeIntervalSince(began)
+        longest.withLock { $0 = max($0, seconds) }
+      }
+    }
+    load.start {
+      usleep(500_000)
+      server.set("web.test", .aaaa, .nothing)
+      server.set("web.test", .a, .addresses(["127.0.0.1"], ttl: 60))
+    }
+    let began = Date()
+    #expect(try Self.upgrade(router).upgraded)
+    #expect(Date().timeIntervalSince(began) > 0.5)
+    usleep(500_000)
+    isOver.withLock { $0 = true }
+    load.wait()
+    #expect(failed.withLock { $0.first } == nil)
+    #expect(longest.withLock { $0 } < patience(0.8))
+    withExtendedLifetime(backend) {}
+  }
+
+  @Test("SIGTERM to the one that drains gives its connections shutdownGraceMs, a second one no time at all")
+  func ends() throws {
+    let router = try Router(dtabStore: "{kind: io.l5d.dir, directory: $DIR/dtabs}")
+    let chat = router.service(Self.webSocketBackend())
+    router.configuration = router.configuration.replacing("shutdownGraceMs: 5000", with: "shutdownGraceMs: 1000")
+    for count in 1...2 {
+      let old = router.processID
+      #expect(try Self.upgrade(router).upgraded)
+      let socket = try #require(try Self.webSocket(router.port, chat))
+      let next = router.processID
+      #expect(try Self.upgrade(router).upgraded)
+      let began = Date()
+      for _ in 0..<count {
+        kill(next, SIGTERM)
+        usleep(200_000)
+      }
+      let end = socket.awaitEnd()
+      let seconds = Date().timeIntervalSince(began)
+      #expect(end != .timeout)
+      #expect(count == 1 ? seconds > 0.9 && seconds < patience(4) : seconds < 0.9, "\(seconds)")
+      wait { !Router.processes(in: router.directory).contains { [next, old].contains($0) } }
+      #expect(Router.processes(in: router.directory) == [router.processID])
+    }
+  }
+
   @Test("TLS sessions are resumed by tickets of the process before")
   func tickets() throws {
     let tls = Certificates.shared.yaml("web").split(separator: "\n").map { "  \($0)\n" }.joined()

@@ -12,7 +12,7 @@ struct HandoverMessageTests {
       HandoverMessage.tickets([1, 2, 3]), .port(.loopback(port: 4_140), server: "0 127.0.0.1 a label with blanks"),
       .port(SocketAddress(ipv6High: 0, low: 1, port: 99), server: "admin"), .end, .wantStore,
       .dtabs(namespace: "web", history: Array("@ 1 2 3\nkind\n".utf8)), .dtabs(namespace: "empty", history: []),
-      .released, .ready(version: "1.2.3"), .failed("a\nb"),
+      .name(NameInUse(router: "a label", path: "/svc/web")), .released, .ready(version: "1.2.3"), .failed("a\nb"),
     ])
   func roundTrip(_ message: HandoverMessage) {
     #expect(HandoverMessage(message.message) == message)

@@ -245,6 +245,15 @@ final class RouterControl {
     scopes.leave(client: client.name)
   }
 
+  /// Logical names that lead to known endpoints, without those that a caller's own dtab made; sorted.
+  var servicesInUse: [String] {
+    let known = entries.values.filter { entry in
+      entry.contextDtab.isEmpty && !entry.clients.isEmpty
+        && entry.clients.allSatisfy { NamesInUse.isKnown($0.source) }
+    }
+    return Set(known.map(\.service)).sorted()
+  }
+
   /// Bound ids in use with what is known of their endpoints, sorted by name.
   var clientStates: [(name: String, endpoints: EndpointSet, staleSince: MonotonicInstant?)] {
     clients.values.sorted { $0.name < $1.name }.map { ($0.name, $0.source.current, $0.source.staleSince) }

@@ -36,6 +36,8 @@ public final class RouterProcess {
   /// Why the file as it was read last is not in force; `nil`: it is.
   private var reloadProblem: String?
   private var reloading: Task<Result<String, ReloadRefusal>, Never>?
+  /// Between `init` and `startWorkers`.
+  private var plansToStart: [[RouterPlan]] = []
   private var mailboxes: [Mailbox<WorkerMessage>] = []
   private let control: Mailbox<ControlMessage>
   private var drained: Set<Int> = []
@@ -82,6 +84,8 @@ public final class RouterProcess {
       }
     let router = try RouterProcess(
       configuration, source: source, program: program, inheritance: inheritance, store: store)
+    await router.learn(inheritance?.names ?? [])
+    router.startWorkers()
     do {
       try router.startAdmin(administration)
     } catch {
@@ -135,14 +139,9 @@ public final class RouterProcess {
     shortages = Shortages(metrics: metrics) { isShort in
       for mailbox in mailboxes { mailbox.send(.memory(isShort: isShort)) }
     }
-    let plans = install(try prepare(configuration), configuration)
+    plansToStart = install(try prepare(configuration), configuration)
     try control.attach(to: ControlThread.shared.loop) { [weak self] message in
       ControlActor.assumeIsolated { self?.handle(message) }
-    }
-    var seeds = SystemRandomNumberGenerator()
-    for (worker, routers) in plans.enumerated() {
-      let plan = WorkerPlan(index: worker, hostName: hostName, routers: routers, stats: metrics.workerStats[worker])
-      Worker.start(plan: plan, mailbox: mailboxes[worker], control: control, seed: seeds.next())
     }
     processMetrics.configurationLoaded()
     shortages.watchMemory(limit: configuration.memoryLimitMegabytes)
@@ -153,6 +152,16 @@ public final class RouterProcess {
         self?.processMetrics.refresh()
       }
     }
+  }
+
+  /// From then on callers are taken in.
+  private func startWorkers() {
+    var seeds = SystemRandomNumberGenerator()
+    for (worker, routers) in plansToStart.enumerated() {
+      let plan = WorkerPlan(index: worker, hostName: hostName, routers: routers, stats: metrics.workerStats[worker])
+      Worker.start(plan: plan, mailbox: mailboxes[worker], control: control, seed: seeds.next())
+    }
+    plansToStart = []
   }
 
   // MARK: Routers

@@ -4,7 +4,7 @@ import Net
 /// What a process and the one that takes its place say to each other, over a socket that nobody else can read.
 ///
 /// ```
-/// old → new   tickets, port…, end
+/// old → new   tickets, port…, name…, end
 /// new → old   wantStore          the old one closes its dtab store
 /// old → new   dtabs…, released
 /// new → old   ready              the old one drains; or `failed`, and it goes on as before
@@ -16,6 +16,7 @@ enum HandoverMessage: Equatable, Sendable {
   case tickets([UInt8])
   /// Where a server listens whose port the kernel chose: `ServerKey.text`.
   case port(SocketAddress, server: String)
+  case name(NameInUse)
   /// All is said that the new one needs to begin.
   case end
   case wantStore
@@ -37,6 +38,7 @@ enum HandoverMessage: Equatable, Sendable {
     case .released: .init(kind: 6)
     case .ready(let version): .init(kind: 7, Array(version.utf8))
     case .failed(let text): .init(kind: 8, Array(text.utf8))
+    case .name(let name): .init(kind: 9, Array("\(name.path)\n\(name.router)".utf8))
     }
   }
 
@@ -58,6 +60,9 @@ enum HandoverMessage: Equatable, Sendable {
     case 6: self = .released
     case 7: self = .ready(version: text(payload))
     case 8: self = .failed(text(payload))
+    case 9:
+      let path = payload.prefix { $0 != 0x0a }
+      self = .name(NameInUse(router: text(payload.dropFirst(path.count + 1)), path: text(path)))
     default: return nil
     }
   }

@@ -13,6 +13,7 @@ public final class Inheritance {
   private(set) var tickets: [UInt8]?
   /// As `ServerSockets.chosenPorts`.
   private(set) var ports: [String: SocketAddress] = [:]
+  private(set) var names: [NameInUse] = []
   private let log = Logger(label: "upgrade")
 
   /// For the longest step of the other one, which answers at once or is gone.
@@ -45,6 +46,7 @@ public final class Inheritance {
       switch message {
       case .tickets(let keys): tickets = keys
       case .port(let address, let server): ports[server] = address
+      case .name(let name): names.append(name)
       case .end: return
       default: break
       }

@@ -1,3 +1,4 @@
+import Dtab
 import DtabStore
 import MeshBase
 import Net
@@ -116,6 +117,7 @@ extension RouterProcess {
     do {
       try await channel.send(.tickets(TLSTicketKeys.shared.exported()))
       for (server, address) in chosenPorts { try await channel.send(.port(address, server: server)) }
+      for name in namesInUse { try await channel.send(.name(name)) }
       try await channel.send(.end)
       while let message = try await channel.next() {
         if isDraining { throw UpgradeRefusal(.failed, "the router is shutting down") }
@@ -141,6 +143,27 @@ extension RouterProcess {
         .failed, "process \(child.processID) did not serve within \(patience) ms and was ended; nothing has changed")
     } catch {}
     throw UpgradeRefusal(.failed, "")
+  }
+
+  private var namesInUse: [NameInUse] {
+    let all = routers.flatMap { router in
+      router.servicesInUse.map { NameInUse(router: router.configuration.label, path: $0) }
+    }
+    return Array(all.prefix(NameInUse.countMax))
+  }
+
+  /// Asks the namers for what the process before this one routed by, and waits until it is known, but not for long.
+  func learn(_ names: [NameInUse]) async {
+    if names.isEmpty { return }
+    let inUse = NamesInUse()
+    for name in names {
+      // Its router may be gone from the configuration.
+      guard let router = routers.first(where: { $0.configuration.label == name.router }),
+        let path = try? Path(parsing: name.path)
+      else { continue }
+      inUse.ask(for: path, router.interpreter)
+    }
+    await inUse.settle()
   }
 
   private func takeStoreBack() async {
