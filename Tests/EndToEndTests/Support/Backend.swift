@@ -108,6 +108,12 @@ final class Backend: Sendable {
     Glibc.close(dup(listener))
   }
 
+  /// Ends listening and all connections, so that no script holds it any longer.
+  func retire() {
+    stopListening()
+    accepted.withLock { for socket in $0 { socket.cut() } }
+  }
+
   /// Sends the request back as the response's body.
   static func echo() -> Backend {
     Backend { connection in

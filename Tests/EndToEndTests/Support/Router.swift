@@ -183,14 +183,21 @@ final class Router: Sendable {
   func removeService(_ name: String) { unlink(directory + "/disco/\(name)") }
 
   private static let names = Atomic<Int>(0)
-  /// Backends live as long as the tests: a case may hold none of its own to the end.
-  private static let backends = Locked<[Backend]>([])
+  /// A case may hold none of its own to the end, so the router does: until it ends itself, or has been given many more.
+  ///
+  /// Foundation's `Process` reads beyond a buffer in a process with more than some 1,300 open descriptors.
+  private let backends = Locked<[Backend]>([])
+  private static let backendsHeldMax = 64
 
   /// A service with a name of its own for these backends.
   func service(_ backends: Backend...) -> String {
     let name = "s\(Self.names.add(1, ordering: .relaxed).newValue)"
     service(name, ports: backends.map(\.port))
-    Self.backends.withLock { $0 += backends }
+    self.backends.withLock {
+      $0 += backends
+      for old in $0.prefix(max($0.count - Self.backendsHeldMax, 0)) { old.retire() }
+      $0 = $0.suffix(Self.backendsHeldMax)
+    }
     return name
   }
 

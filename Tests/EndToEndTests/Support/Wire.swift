@@ -99,6 +99,9 @@ final class RawSocket: @unchecked Sendable {
 
   func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
 
+  /// Ends both directions; whoever reads from it at present gets the end of the stream.
+  func cut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
   func close() {
     guard descriptor >= 0 else { return }
     Glibc.close(descriptor)
