@@ -1,4 +1,3 @@
-import Glibc
 import MeshBase
 import Net
 import Telemetry
@@ -59,7 +58,7 @@ extension AdminServer {
       body: .stream { writer in
         while let piece = pages.next() {
           try await writer.write(piece)
-          sched_yield()
+          ControlActor.yieldCore()
         }
       })
   }

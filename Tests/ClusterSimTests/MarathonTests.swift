@@ -258,7 +258,7 @@ struct MarathonTests {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("sim-\(UUID()).gz")
     try Data(packed.body).write(to: file)
     defer { try? FileManager.default.removeItem(at: file) }
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: "/bin/gzip")
     process.arguments = ["-dc", file.path]
     let pipe = Pipe()

@@ -75,7 +75,7 @@ struct ActivationTests {
       """
     try yaml.write(toFile: directory + "/router.yaml", atomically: true, encoding: .utf8)
     let notices = Notices(directory + "/notify")
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [
       "python3", "-c", Self.launcher, "\(port),\(adminPort),\(useless)", Products.path("meshrouter"), "run",

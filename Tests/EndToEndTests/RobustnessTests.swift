@@ -166,7 +166,7 @@ extension LoadTests {
   @Suite("programs that people use")
   struct ToolTests {
     private func shell(_ line: String) throws -> String {
-      let process = Process()
+      let process = SpawnedProcess()
       process.executableURL = URL(fileURLWithPath: "/bin/bash")
       process.arguments = ["-c", line]
       let pipe = Pipe()
@@ -180,7 +180,7 @@ extension LoadTests {
     }
 
     private static func has(_ check: String) -> Bool {
-      let process = Process()
+      let process = SpawnedProcess()
       process.executableURL = URL(fileURLWithPath: "/bin/bash")
       process.arguments = ["-c", "(\(check)) > /dev/null 2>&1"]
       try? process.run()

@@ -99,7 +99,7 @@ struct TLSClientTests {
   func truncation(isClean: Bool) throws {
     let files = Self.files
     let router = try router("h1")
-    let server = Process()
+    let server = SpawnedProcess()
     let port = Backend.freePort()
     server.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
     server.arguments = [

@@ -22,7 +22,7 @@ enum Command {
   }
 
   private static func run(_ program: String, _ arguments: [String], input: String) throws -> Output {
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     process.currentDirectoryURL = root

@@ -4,7 +4,7 @@ import Testing
 
 /// A command that goes on until it is told to end.
 final class RunningCommand {
-  private let process = Process()
+  private let process = SpawnedProcess()
   private let errors = Pipe()
   private(set) var said = ""
 

@@ -73,7 +73,7 @@ struct TLSCommandTests {
         tls: {certPath: \(files.directory)/admin.pem, keyPath: \(files.directory)/admin.key}
       routers: [{protocol: http, servers: [{port: 0}]}]
       """)
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: Products.path("meshrouter"))
     process.arguments = ["run", config]
     process.standardError = FileHandle.nullDevice

@@ -130,7 +130,7 @@ struct ClusterClientTests {
   }
 
   private static let rsaKey: String = {
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(filePath: "/usr/bin/openssl")
     process.arguments = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
     let output = Pipe()
@@ -246,7 +246,7 @@ struct ClusterClientTests {
     try signature.write(to: URL(filePath: directory.path + "/signature"))
     try Data((parts[0] + "." + parts[1]).utf8).write(to: URL(filePath: directory.path + "/text"))
     try Data(Self.rsaKey.utf8).write(to: URL(filePath: directory.path + "/key"))
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(filePath: "/usr/bin/openssl")
     process.currentDirectoryURL = URL(filePath: directory.path)
     process.arguments = ["dgst", "-sha256", "-prverify", "key", "-signature", "signature", "text"]
@@ -277,7 +277,7 @@ struct ClusterClientTests {
   private func gzip(_ bytes: [UInt8]) throws -> [UInt8] {
     let directory = TemporaryDirectory()
     try Data(bytes).write(to: URL(filePath: directory.path + "/plain"))
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(filePath: "/usr/bin/gzip")
     process.arguments = [directory.path + "/plain"]
     try process.run()

@@ -277,7 +277,7 @@ extension NamersTests {
 enum Python {
   /// ZooKeeper's digest of `user:password`.
   static func digest(_ text: String) -> String {
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [
       "python3", "-c",

@@ -108,7 +108,7 @@ import Testing
   @Test("the client speaks to s_server, and says what is wrong with it")
   @ControlActor func sServer() async throws {
     let port = UInt16.random(in: 20_000...29_000)
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
     process.currentDirectoryURL = URL(fileURLWithPath: files.directory)
     process.arguments = ["s_server", "-accept", "\(port)", "-cert", "web.pem", "-key", "web.key", "-www", "-quiet"]

@@ -13,7 +13,7 @@ public enum Tool {
   public static func run(_ program: String, _ arguments: [String], input: String? = nil, in directory: String = "/tmp")
     -> Result
   {
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: directory)

@@ -5,7 +5,7 @@ public final class ZooKeeperServer: @unchecked Sendable {
   public let port: UInt16
   private let directory: String
   private let log: String
-  private var process: Process?
+  private var process: SpawnedProcess?
 
   public struct StartError: Error, CustomStringConvertible {
     public let description: String
@@ -40,7 +40,7 @@ public final class ZooKeeperServer: @unchecked Sendable {
 
   /// Returns when the server serves.
   public func start() throws {
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [
       "java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", "/etc/zookeeper/conf:\(Self.jar)",
@@ -73,7 +73,7 @@ public final class ZooKeeperServer: @unchecked Sendable {
 
   /// Commands of its command line, `create /a x`, one after the other.
   public func run(_ commands: [String]) throws {
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [
       "java", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", "/etc/zookeeper/conf:\(Self.jar)",

@@ -43,7 +43,7 @@ extension Tool {
 
 /// `openssl s_client` on a connection that stays open.
 final class SecureClient {
-  private let process = Process()
+  private let process = SpawnedProcess()
   private let input = Pipe()
   private let output = Pipe()
 

@@ -4,7 +4,7 @@ import TestSupport
 /// One of the two routers of a mesh hop.
 final class MeshHalf: @unchecked Sendable {
   let adminPort = Backend.freePort()
-  private let process = Process()
+  private let process = SpawnedProcess()
   private let log: String
 
   init(_ file: String, port: Int, directory: String, environment: [String: String]) throws {

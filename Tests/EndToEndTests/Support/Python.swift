@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 
 /// Peers that only Python has.
 enum Python {
   static let hasGRPC: Bool = run("import grpc").status == 0
 
   static func run(_ script: String, _ arguments: [String] = []) -> (status: Int32, output: String) {
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["python3", "-c", script] + arguments
     let pipe = Pipe()

@@ -9,7 +9,7 @@ final class Router: Sendable {
   let port: Int
   let adminPort: Int
   let directory: String
-  private let process: Process
+  private let process: SpawnedProcess
   /// Of those that took the place of the first one, the newest last.
   private let successors = Locked<[pid_t]>([])
 
@@ -54,7 +54,7 @@ final class Router: Sendable {
 
       """
     try yaml.write(toFile: directory + "/router.yaml", atomically: true, encoding: .utf8)
-    process = Process()
+    process = SpawnedProcess()
     let program = program ?? Products.path("meshrouter")
     let command = "exec \(program) run \(directory)/router.yaml"
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
@@ -77,7 +77,7 @@ final class Router: Sendable {
     try? FileManager.default.removeItem(atPath: directory)
   }
 
-  private static let started = Locked<[(process: Process, directory: String)]>([])
+  private static let started = Locked<[(process: SpawnedProcess, directory: String)]>([])
   /// Those that a suite keeps live until then.
   private static let endAtExit: Int32 = atexit {
     for (process, directory) in started.withLock({ $0 }) {
@@ -142,7 +142,7 @@ final class Router: Sendable {
   }
 
   /// Ends the router and, behind an upgrade, those that took its place or still drain.
-  private static func end(_ process: Process, in directory: String) {
+  private static func end(_ process: SpawnedProcess, in directory: String) {
     if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     for id in processes(in: directory) { kill(id, SIGKILL) }
   }
@@ -184,8 +184,6 @@ final class Router: Sendable {
 
   private static let names = Atomic<Int>(0)
   /// A case may hold none of its own to the end, so the router does: until it ends itself, or has been given many more.
-  ///
-  /// Foundation's `Process` reads beyond a buffer in a process with more than some 1,300 open descriptors.
   private let backends = Locked<[Backend]>([])
   private static let backendsHeldMax = 64
 

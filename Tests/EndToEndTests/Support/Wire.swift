@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Bytes and text one to one: each character of the text is one byte (ISO 8859-1).
 func wire(_ text: String) -> [UInt8] { text.unicodeScalars.map { UInt8($0.value) } }
@@ -50,7 +51,7 @@ final class RawSocket: @unchecked Sendable {
     }
     descriptor = pair[0]
     let end = FileHandle(fileDescriptor: pair[1], closeOnDealloc: true)
-    let process = Process()
+    let process = SpawnedProcess()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
     process.arguments =
       ["s_client", "-connect", "127.0.0.1:\(port)", "-noservername", "-alpn", application, "-quiet"] + arguments
