@@ -24,6 +24,7 @@ public final class SpawnedProcess: @unchecked Sendable {
   public private(set) var processIdentifier: pid_t = 0
   /// As `waitpid` has it; nil while the program runs.
   private let ended = Locked<Int32?>(nil)
+  private var hasStarted = false
 
   // Behind _GNU_SOURCE in glibc's headers, so not imported.
   private typealias Actions = UnsafeMutablePointer<posix_spawn_file_actions_t>
@@ -34,8 +35,6 @@ public final class SpawnedProcess: @unchecked Sendable {
     to: (@convention(c) (Actions, UnsafePointer<CChar>) -> Int32).self)
 
   public init() {}
-
-  deinit { if processIdentifier > 0 { _ = isRunning } }
 
   public func run() throws {
     guard let program = executableURL?.path else { throw StartError(description: "no program is named") }
@@ -67,20 +66,26 @@ public final class SpawnedProcess: @unchecked Sendable {
     defer { for case let pointer? in words + variables { free(pointer) } }
     let code = posix_spawn(&processIdentifier, program, &actions, &attributes, &words, &variables)
     guard code == 0 else { throw StartError(description: "\(program): \(String(cString: strerror(code)))") }
+    hasStarted = true
+    reap()
     // The other ends are the child's now: a reader is to see the end of its output.
     for stream in [standardOutput, standardError] { try? (stream as? Pipe)?.fileHandleForWriting.close() }
     try? (standardInput as? Pipe)?.fileHandleForReading.close()
   }
 
-  public var isRunning: Bool {
-    ended.withLock { ended in
-      if ended == nil {
-        var status: Int32 = 0
-        if waitpid(processIdentifier, &status, WNOHANG) == processIdentifier { ended = status }
-      }
-      return ended == nil && processIdentifier > 0
+  /// At once, whoever asks: exit tests wait for any child, and would see this one again and again.
+  private func reap() {
+    let (child, ended) = (processIdentifier, ended)
+    let thread = Thread {
+      var status: Int32 = 0
+      while waitpid(child, &status, 0) < 0, errno == EINTR {}
+      ended.withLock { $0 = status }
     }
+    thread.stackSize = 1 << 16
+    thread.start()
   }
+
+  public var isRunning: Bool { hasStarted && ended.withLock { $0 } == nil }
 
   public func waitUntilExit() { while isRunning { usleep(1_000) } }
 
