@@ -49,17 +49,11 @@ extension AdminServer {
     }
   }
 
-  /// Piece by piece, so that whoever else is waiting comes in between: other callers of the admin server, and a worker
-  /// that this thread's time slice would keep from its core.
+  /// Piece by piece, so that whoever else is waiting comes in between.
   private static func stream(_ page: MetricsPage) -> ControlResponse {
     let pages = Pages(page)
     return ControlResponse(
       headers: ControlHeaders(["Content-Type": page.contentType]),
-      body: .stream { writer in
-        while let piece = pages.next() {
-          try await writer.write(piece)
-          ControlActor.yieldCore()
-        }
-      })
+      body: .stream { writer in while let piece = pages.next() { try await writer.write(piece) } })
   }
 }

@@ -26,10 +26,6 @@ public actor ControlActor {
     try await ControlThread.shared.sleep(milliseconds: milliseconds)
   }
 
-  /// Lets another thread that waits for this core have it; one that computes for long calls it now and then. Does not
-  /// suspend.
-  @ControlActor public static func yieldCore() { sched_yield() }
-
   /// Blocks the calling (non-control) thread until the operation has ended; for `main` and tests.
   public static func runBlocking<Result: Sendable>(
     _ operation: @escaping @ControlActor @Sendable () async throws -> Result
