@@ -67,6 +67,9 @@ open class Channel: TimerOwner {
   /// Closes the descriptor now; the object lives on until the turn has ended. Idempotent.
   public final func closeChannel() {
     guard descriptor >= 0 else { return }
+    // The kernel takes a file out by itself only when its last descriptor is closed, and a program that is just being
+    // started has copies of all until it is loaded: epoll(7). An event would find an object that is gone.
+    epoll_ctl(loop.epoll, EPOLL_CTL_DEL, descriptor, nil)
     close(descriptor)
     descriptor = -1
     loop.buried(self)

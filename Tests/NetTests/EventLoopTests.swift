@@ -19,6 +19,26 @@ struct EventLoopTests {
     override func timerFired(_ tag: UInt8, now: MonotonicInstant) { log.entries.append(false) }
   }
 
+  @Test("a channel that is closed has no events, though a program that is being started still has a copy of it")
+  func closedWithCopies() throws {
+    let loop = try EventLoop()
+    var pair: [Int32] = [0, 0]
+    #expect(pipe(&pair) == 0)
+    let reader = Reader(loop, Descriptor(owning: pair[0]), Log())
+    let copy = dup(pair[0])
+    defer { for descriptor in [copy, pair[1]] { close(descriptor) } }
+    func watched() throws -> Int {
+      try FileSystem.read("/proc/self/fdinfo/\(loop.epoll)").split(separator: UInt8(ascii: "\n")).count {
+        $0.starts(with: "tfd:".utf8)
+      }
+    }
+    try reader.register()
+    #expect(try watched() == 1)
+    reader.closeChannel()
+    #expect(try watched() == 0)
+    loop.turn(maxWaitMilliseconds: 0)
+  }
+
   @Test("what came in time is handled before timers fire, also after a long turn and for more than one call's events")
   func eventsBeforeTimers() throws {
     let loop = try EventLoop()
