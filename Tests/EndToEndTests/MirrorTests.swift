@@ -2,6 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
+import class Net.Locked
+
 @Suite("copies of requests for a shadow")
 struct MirrorTests {
   private static func router(_ backend: Speech = .h1, shadow: Speech = .h1, _ more: String = "") throws -> Router {
@@ -230,5 +232,32 @@ struct MirrorTests {
     #expect(try router.ask(.h2, "web")?.status == 200)
     router.signal(SIGTERM)
     #expect(router.waitForExit(milliseconds: 8_000) == 0)
+  }
+
+  @Test("no copy is lost that waits for its turn when a reload replaces the router")
+  func replaced() throws {
+    let router = try Self.router()
+    let shadow = AnyBackend(.h1)
+    router.service("web", ports: [AnyBackend(.h1).port])
+    router.service("shadow", ports: [shadow.port])
+    let (answered, isOver) = (Locked(0), Locked(false))
+    let load = Load()
+    for _ in 0..<4 {
+      load.start {
+        while !isOver.withLock({ $0 }) {
+          if (try? router.ask(.h1, "web")?.status) == 200 { answered.withLock { $0 += 1 } }
+        }
+      }
+    }
+    for round in 0..<40 {
+      router.configuration = router.configuration.replacing(
+        "maxBodyBytes: \(50_000 + round)", with: "maxBodyBytes: \(50_001 + round)")
+      #expect(try AdminPage.post(router, "/admin/reload")?.status == 200)
+    }
+    isOver.withLock { $0 = true }
+    load.wait()
+    let count = answered.withLock { $0 }
+    #expect(try Router.eventually { shadow.requests.count == count }, "\(shadow.requests.count) of \(count)")
+    #expect(try events(router, "dropped_busy") == 0)
   }
 }

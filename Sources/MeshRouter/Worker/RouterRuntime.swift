@@ -132,11 +132,11 @@ final class RouterRuntime {
   }
 
   /// It was replaced or removed: names that no request uses any more go, and the connections to their endpoints with
-  /// them. Returns whether any is left.
+  /// them. Returns whether any is left, or a copy that waits for its turn and so uses none yet.
   func windDown() -> Bool {
     for entry in cache.idle(since: MonotonicInstant(nanoseconds: .max)) { drop(entry) }
     for client in clients.values { client.sweep(now: worker.loop.now) }
-    return cache.count > 0
+    return cache.count > 0 || (flights?.count ?? 0) > 0
   }
 
   /// It has served its last request. Connections that were accepted by its servers may still refer to it; nothing else
