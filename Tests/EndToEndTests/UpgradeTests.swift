@@ -297,6 +297,22 @@ struct UpgradeTests {
     }
   }
 
+  @Test("who connects once an upgrade is said to be done comes to the new process")
+  func accepts() throws {
+    let router = try Router()
+    router.service("web", ports: [AnyBackend(.h1).port])
+    for _ in 0..<10 {
+      let old = router.processID
+      #expect(try Self.upgrade(router).upgraded)
+      let sockets = try (0..<20).map { _ in try router.connect() }
+      kill(old, SIGKILL)
+      for socket in sockets {
+        socket.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+        #expect(socket.readResponse()?.status == 200)
+      }
+    }
+  }
+
   @Test("TLS sessions are resumed by tickets of the process before")
   func tickets() throws {
     let tls = Certificates.shared.yaml("web").split(separator: "\n").map { "  \($0)\n" }.joined()

@@ -545,10 +545,21 @@ public final class RouterProcess {
     return result
   }
 
-  /// Returns when every worker has handled what was sent to it before.
+  /// Returns when every worker has handled what was sent to it before. All are asked at once: one that is told to stop
+  /// later answers before it does.
   func barrier() async {
-    for mailbox in mailboxes {
-      await withCheckedContinuation { continuation in mailbox.send(.barrier { continuation.resume() }) }
+    let left = Locked(mailboxes.count)
+    await withCheckedContinuation { continuation in
+      for mailbox in mailboxes {
+        mailbox.send(
+          .barrier {
+            let isLast = left.withLock { count in
+              count -= 1
+              return count == 0
+            }
+            if isLast { continuation.resume() }
+          })
+      }
     }
   }
 

@@ -105,6 +105,8 @@ extension RouterProcess {
       .mainProcess(child.processID), .ready, .status("serving, version \(version), process \(child.processID)"))
     let limit = configuration.drainTimeoutMilliseconds
     drain(milliseconds: limit, idleMilliseconds: Worker.drainIdleMilliseconds(within: limit))
+    // Whoever connects once the upgrade is said to be done comes to the other process.
+    await barrier()
     return UpgradeReport(
       processID: Host.processID, successor: child.processID, version: version, program: file, connections: connections,
       drainMilliseconds: limit, endsAtUnixMilliseconds: Clock.wallNanoseconds / 1_000_000 + UInt64(limit))
