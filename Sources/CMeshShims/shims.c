@@ -2,6 +2,7 @@
 #include "CMeshShims.h"
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -15,6 +16,11 @@ void mesh_name_thread(const char *name) {
   char short_name[16] = {0};
   strncpy(short_name, name, sizeof short_name - 1);
   pthread_setname_np(pthread_self(), short_name);
+}
+
+void mesh_idle_thread(void) {
+  const struct sched_param none = {0};
+  sched_setscheduler(0, SCHED_IDLE, &none);
 }
 
 long mesh_recv(int descriptor, void *buffer, long count) {

@@ -10,6 +10,10 @@ public final class AsyncSocket {
   /// Of all secured connections of the control plane.
   private static let workspace = TLSWorkspace()
 
+  /// Of what is sent by the idle thread, once something is.
+  private var twin: Twin?
+  private var isPatient = true
+
   private init(_ channel: AsyncChannel) { self.channel = channel }
 
   deinit {
@@ -102,10 +106,7 @@ public final class AsyncSocket {
     var offset = 0
     while offset < bytes.count {
       if let failure = channel.failure { throw failure }
-      let count = bytes.withUnsafeBytes { bytes in
-        let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
-        return tls.map { $0.send(rest) } ?? Socket.send(channel.descriptor, rest)
-      }
+      let count = await sendInBulk(bytes, from: offset) ?? send(bytes, from: offset)
       if count >= 0 {
         offset += count
       } else {
@@ -113,6 +114,27 @@ public final class AsyncSocket {
         try await channel.untilWritable()
       }
     }
+  }
+
+  private func send(_ bytes: [UInt8], from offset: Int) -> Int {
+    bytes.withUnsafeBytes { bytes in
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+      return tls.map { $0.send(rest) } ?? Socket.send(channel.descriptor, rest)
+    }
+  }
+
+  /// For the kernel, a large piece is work for longer than a request takes, so that an idle processor does it. `nil`:
+  /// it has to be sent here.
+  private func sendInBulk(_ bytes: [UInt8], from offset: Int) async -> Int? {
+    guard tls == nil, bytes.count - offset >= IdleThread.bulkBytes, isPatient else { return nil }
+    if twin == nil { twin = try? Twin(of: channel.descriptor) }
+    guard let twin else { return nil }
+    let began = Clock.now
+    let sent = await IdleThread.shared.run(patienceMilliseconds: IdleThread.patienceMilliseconds) {
+      twin.send(bytes, from: offset)
+    }
+    if Clock.now.nanoseconds(since: began) > IdleThread.patienceMilliseconds * 1_000_000 { isPatient = false }
+    return sent
   }
 
   /// Says that no more will be written; reading goes on.
@@ -126,7 +148,35 @@ public final class AsyncSocket {
   public func close() {
     // Without it the peer would have to take what it got for a part.
     if channel.isOpen { _ = tls?.shutdown() }
+    twin = nil
     channel.fail(SystemError("close", code: ECANCELED))
+  }
+}
+
+/// A second descriptor of a socket, for another thread: the first may be closed, and its number be used anew, at any
+/// moment.
+private final class Twin: Sendable {
+  /// No system call is longer than this allows: one of the kernel's is not interrupted for a request either.
+  private static let pieceBytes = 32 * 1_024
+
+  private let descriptor: Int32
+
+  init(of socket: Int32) throws(SystemError) { descriptor = try Descriptor.duplicate(of: socket).release() }
+
+  deinit { _ = Descriptor(owning: descriptor) }
+
+  /// What the kernel has taken; an error only if that is nothing.
+  func send(_ bytes: [UInt8], from start: Int) -> Int {
+    bytes.withUnsafeBytes { bytes in
+      var offset = start
+      while offset < bytes.count {
+        let end = min(offset + Self.pieceBytes, bytes.count)
+        let count = Socket.send(descriptor, UnsafeRawBufferPointer(rebasing: bytes[offset..<end]))
+        if count < 0 { return offset > start ? offset - start : count }
+        offset += count
+      }
+      return offset - start
+    }
   }
 }
 

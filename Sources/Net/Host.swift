@@ -113,7 +113,11 @@ extension Host {
     }
   }
 
-  public static var openDescriptors: Int { (try? FileSystem.list("/proc/self/fd").count) ?? 0 }
+  /// The size of their folder, which is their number from Linux 6.2 on; before, they have to be listed.
+  public static var openDescriptors: Int {
+    if let size = try? FileSystem.status("/proc/self/fd")?.size, size > 0 { return Int(size) }
+    return (try? FileSystem.list("/proc/self/fd").count) ?? 0
+  }
 
   /// The soft limit on open descriptors.
   public static var descriptorsMax: UInt64 { UInt64(descriptorLimit.rlim_cur) }

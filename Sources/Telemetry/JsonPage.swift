@@ -20,9 +20,9 @@ extension MetricsRegistry {
     return MetricsPage(
       contentType: "application/json;charset=utf-8",
       sections: [
-        MetricsPage.Section(units: 1) { _, out in emitter.begin(&out) },
-        MetricsPage.Section(units: chosen.count) { unit, out in chosen[unit].write(emitter, &out) },
-        MetricsPage.Section(units: 1) { _, out in emitter.end(&out) },
+        MetricsPage.Section(units: 1) { _, _, out in emitter.begin(&out) },
+        MetricsPage.Section(units: chosen.count) { unit, _, out in chosen[unit].write(emitter, &out) },
+        MetricsPage.Section(units: 1) { _, _, out in emitter.end(&out) },
       ])
   }
 

@@ -6,7 +6,7 @@ extension MetricsRegistry {
   /// `now` starts or keeps up the windows, see `tick`.
   public func linkerdPage(at now: MonotonicInstant) -> MetricsPage {
     window.ask(at: now)
-    var page = LinkerdBuilder(scratch: scratch)
+    var page = LinkerdBuilder()
     page.add("rt:bindcache", routers.map { (labels: linkerdLabels($0.label), scope: $0.own) })
     page.add("rt:client", linkerdScopes("client", \.clients))
     page.add("rt:server", linkerdScopes("server", \.servers))
@@ -42,10 +42,7 @@ private func linkerdLabels(_ router: String, _ label: StaticString = "", _ name:
 func linkerdName(_ name: String) -> String { name.hasPrefix("/") ? String(name.dropFirst()) : name }
 
 private struct LinkerdBuilder {
-  let scratch: HistogramScratch
   private(set) var sections: [MetricsPage.Section] = []
-
-  init(scratch: HistogramScratch) { self.scratch = scratch }
 
   mutating func add<Stats: ScopeStats>(
     _ prefix: StaticString, _ scopes: [(labels: [UInt8], scope: Scope<Stats>)]
@@ -86,7 +83,7 @@ private struct LinkerdBuilder {
     let type: StaticString = entry.isGauge ? "gauge" : "counter"
     let reason = entry.reason.map { Array(", exception=\"\($0)\"".utf8) } ?? []
     sections.append(
-      MetricsPage.Section(units: scopes.count) { unit, out in
+      MetricsPage.Section(units: scopes.count) { unit, _, out in
         if unit == 0 && isTyped { Self.type(name, type, &out) }
         guard let value = plan.value(step, scopes[unit].scope) else { return }
         out.raw(name)
@@ -107,7 +104,6 @@ private struct LinkerdBuilder {
   private mutating func summaries<Stats>(
     _ name: [UInt8], _ index: Int, _ decimals: Int, _ scopes: [(labels: [UInt8], scope: Scope<Stats>)]
   ) {
-    let scratch = scratch
     func line(_ out: inout TextWriter, _ suffix: StaticString, _ labels: [UInt8], quantile: StaticString? = nil) {
       out.raw(name)
       out.text(suffix)
@@ -121,7 +117,7 @@ private struct LinkerdBuilder {
       out.text("} ")
     }
     sections.append(
-      MetricsPage.Section(units: scopes.count) { unit, out in
+      MetricsPage.Section(units: scopes.count) { unit, scratch, out in
         if unit == 0 { Self.type(name, "summary", &out) }
         let (labels, scope) = scopes[unit]
         let snapshot = scope.recent(index, scratch)
@@ -145,7 +141,7 @@ private struct LinkerdBuilder {
         out.byte(10)
       })
     sections.append(
-      MetricsPage.Section(units: scopes.count) { unit, out in
+      MetricsPage.Section(units: scopes.count) { unit, scratch, out in
         let (labels, scope) = scopes[unit]
         let snapshot = scope.recent(index, scratch)
         if snapshot.isEmpty { return }

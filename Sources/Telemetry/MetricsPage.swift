@@ -1,14 +1,20 @@
 /// A report, written piece by piece so that its reader can send and yield in between.
 ///
-/// Confined to the control thread. Scopes may come and go between pieces: the page shows those there were when it was
-/// asked for, each value as it is when its line is written.
-public struct MetricsPage {
+/// Confined to the control thread, but for pieces that `isNextShared`. Scopes may come and go between pieces: the page
+/// shows those there were when it was asked for, each value as it is when its line is written.
+///
+/// Unchecked: shared sections read what never changes in a scope, and the workers' words, which anybody may read.
+public struct MetricsPage: @unchecked Sendable {
   /// A piece ends with the first unit (a scope's lines of one family) beyond this size.
   public static let chunkBytes = 64 * 1_024
+  /// Another thread is handed more at a time, since to wake it and to be woken costs as much as some hundred lines.
+  public static let sharedChunkBytes = 256 * 1_024
 
   struct Section {
     let units: Int
-    let write: (Int, inout TextWriter) -> Void
+    /// Any thread may write it.
+    var isShared = false
+    let write: (Int, HistogramScratch, inout TextWriter) -> Void
   }
 
   public let contentType: String
@@ -21,27 +27,34 @@ public struct MetricsPage {
     self.sections = sections
   }
 
-  /// Appends the next piece, at least one unit; false when nothing is left, with nothing appended.
-  public mutating func next(into out: inout [UInt8]) -> Bool {
-    var writer = TextWriter(capacity: Self.chunkBytes + 8 * 1_024)
-    while section < sections.count {
+  public var isAtEnd: Bool { section == sections.count }
+
+  /// Whether any thread may call `next` for the next piece.
+  public var isNextShared: Bool { !isAtEnd && sections[section].isShared }
+
+  /// The next piece. Empty where nothing is left, or where what can be written on one thread has nothing to say.
+  public mutating func next() -> [UInt8] {
+    let isShared = isNextShared
+    let size = isShared ? Self.sharedChunkBytes : Self.chunkBytes
+    var writer = TextWriter(capacity: size + 8 * 1_024)
+    let scratch = HistogramScratch()
+    while !isAtEnd, sections[section].isShared == isShared {
       let current = sections[section]
-      while unit < current.units && writer.count < Self.chunkBytes {
-        current.write(unit, &writer)
+      while unit < current.units && writer.count < size {
+        current.write(unit, scratch, &writer)
         unit += 1
       }
       if unit < current.units { break }
       section += 1
       unit = 0
     }
-    writer.append(to: &out)
-    return writer.count > 0
+    return writer.bytes
   }
 
   /// The whole rest at once.
   public mutating func rest() -> [UInt8] {
     var out: [UInt8] = []
-    while next(into: &out) {}
+    while !isAtEnd { out += next() }
     return out
   }
 }

@@ -49,8 +49,13 @@ private enum LabelText {
     }
   }
 
-  static let faults = InjectedFault.allCases.map { ($0.place, Array("kind=\"\($0.rawValue)\"".utf8)) }
-  static let mirrorEvents = MirrorEvent.allCases.map { ($0.place, Array("event=\"\($0.rawValue)\"".utf8)) }
+  /// By place.
+  static let faults = InjectedFault.allCases.sorted { $0.place < $1.place }.map {
+    Array("kind=\"\($0.rawValue)\"".utf8)
+  }
+  static let mirrorEvents = MirrorEvent.allCases.sorted { $0.place < $1.place }.map {
+    Array("event=\"\($0.rawValue)\"".utf8)
+  }
 
   static let bindCaches = BindCache.allCases.map { Array("cache=\"\($0)\"".utf8) }
   static let bindEvents = BindCache.allCases.flatMap { cache in
@@ -67,22 +72,16 @@ extension MetricsRegistry {
     let exactStatus = page.options.exactStatus
     page.family(.serverRequests, scopes) { scope, family, out in
       if exactStatus {
-        for (word, text) in LabelText.exactStatuses.enumerated() {
-          let count = scope.sum(Word.status + word)
-          if count > 0 { family.sample(&out, scope.labels, text, count) }
-        }
+        family.samples(&out, scope, from: Word.status, LabelText.exactStatuses)
       } else {
         for (place, count) in scope.statusClasses(Word.status).enumerated() where count > 0 || place >= 2 {
           family.sample(&out, scope.labels, LabelText.statusesWithoutReason[place], count)
         }
       }
       let texts = exactStatus ? LabelText.exactStatusReasons : LabelText.statusReasons
-      for (reason, text) in texts.enumerated() {
-        let count = scope.sum(Word.reasons + reason)
-        if count > 0 { family.sample(&out, scope.labels, text, count) }
-      }
+      family.samples(&out, scope, from: Word.reasons, texts)
     }
-    page.histogram(.serverDuration, scopes, Word.latency, .requests, scratch)
+    page.histogram(.serverDuration, scopes, Word.latency, .requests)
     page.gauge(.serverInFlight, scopes, Word.pending)
     page.gauge(.serverConnections, scopes, Word.connections)
     page.word(.serverConnectionsOpened, scopes, Word.connects)
@@ -96,23 +95,17 @@ extension MetricsRegistry {
     page.word(.serverSentBytes, scopes, Word.sentBytes)
     page.gauge(.serverStreams, scopes, Word.http2 + HTTP2Words.streams)
     page.family(.serverResets, scopes) { scope, family, out in
-      for (place, text) in LabelText.callerResets.enumerated() {
-        let count = scope.sum(Word.http2 + HTTP2Words.remoteResets + place)
-        if count > 0 { family.sample(&out, scope.labels, text, count) }
-      }
+      family.samples(&out, scope, from: Word.http2 + HTTP2Words.remoteResets, LabelText.callerResets)
     }
     page.family(.serverAbuse, scopes) { scope, family, out in
-      for (place, text) in LabelText.abuses.enumerated() {
-        let count = scope.sum(Word.abuses + place)
-        if count > 0 { family.sample(&out, scope.labels, text, count) }
-      }
+      family.samples(&out, scope, from: Word.abuses, LabelText.abuses)
     }
-    page.family(.errors, routers) { router, family, out in
-      let servers = router.servers.sorted
+    let errors = routers.map { (labels: $0.own.labels, servers: $0.servers.sorted) }
+    page.family(.errors, errors) { router, family, out in
       for (reason, text) in LabelText.reasons.enumerated() {
         var count: UInt64 = 0
-        for server in servers { count &+= server.sum(Word.reasons + reason) }
-        if count > 0 { family.sample(&out, router.own.labels, text, count) }
+        for server in router.servers { count &+= server.sum(Word.reasons + reason) }
+        if count > 0 { family.sample(&out, router.labels, text, count) }
       }
     }
   }
@@ -126,17 +119,15 @@ extension MetricsRegistry {
       family.sample(&out, scope.labels, LabelText.failure, scope.failures)
     }
     page.family(.serviceFailures, scopes) { scope, family, out in
-      for (reason, text) in LabelText.reasons.enumerated() {
-        let count = scope.sum(Word.reasons + reason)
-        if count > 0 { family.sample(&out, scope.labels, text, count) }
-      }
+      family.samples(&out, scope, from: Word.reasons, LabelText.reasons)
     }
-    page.histogram(.serviceDuration, scopes, Word.latency, .requests, scratch)
+    page.histogram(.serviceDuration, scopes, Word.latency, .requests)
     page.gauge(.serviceInFlight, scopes, Word.pending)
     page.family(.serviceRetries, scopes) { scope, family, out in
-      for retry in LabelText.retries {
-        let count = scope.sum(retry.word)
-        if count > 0 || !retry.isRare { family.sample(&out, scope.labels, retry.text, count) }
+      for place in LabelText.retries.indices {
+        let count = scope.sum(LabelText.retries[place].word)
+        if count == 0, LabelText.retries[place].isRare { continue }
+        family.sample(&out, scope.labels, LabelText.retries[place].text, count)
       }
     }
     page.family(.serviceRetryBudget, scopes) { scope, family, out in
@@ -147,16 +138,10 @@ extension MetricsRegistry {
       out.byte(10)
     }
     page.family(.serviceFaults, scopes) { scope, family, out in
-      for (place, text) in LabelText.faults {
-        let count = scope.sum(Word.faults + place)
-        if count > 0 { family.sample(&out, scope.labels, text, count) }
-      }
+      family.samples(&out, scope, from: Word.faults, LabelText.faults)
     }
     page.family(.serviceMirror, scopes) { scope, family, out in
-      for (place, text) in LabelText.mirrorEvents {
-        let count = scope.sum(Word.mirror + place)
-        if count > 0 { family.sample(&out, scope.labels, text, count) }
-      }
+      family.samples(&out, scope, from: Word.mirror, LabelText.mirrorEvents)
     }
   }
 
@@ -166,17 +151,14 @@ extension MetricsRegistry {
     page.family(.clientAttempts, scopes) { scope, family, out in
       family.sample(&out, scope.labels, LabelText.successWithoutReason, scope.sum(Word.success))
       family.sample(&out, scope.labels, LabelText.failureWithoutReason, scope.sum(Word.unexplained))
-      for (reason, text) in LabelText.failureReasons.enumerated() {
-        let count = scope.sum(Word.reasons + reason)
-        if count > 0 { family.sample(&out, scope.labels, text, count) }
-      }
+      family.samples(&out, scope, from: Word.reasons, LabelText.failureReasons)
     }
     page.family(.clientResponses, scopes) { scope, family, out in
       for (place, count) in scope.statusClasses(Word.status).enumerated() where place > 0 && count > 0 {
         family.sample(&out, scope.labels, LabelText.statuses[place], count)
       }
     }
-    page.histogram(.clientDuration, scopes, Word.latency, .requests, scratch)
+    page.histogram(.clientDuration, scopes, Word.latency, .requests)
     page.gauge(.clientInFlight, scopes, Word.pending)
     page.family(.clientConnectDuration, scopes) { scope, family, out in
       family.begin(&out, suffix: "_sum", scope.labels)
@@ -217,10 +199,7 @@ extension MetricsRegistry {
     page.word(.clientSentBytes, scopes, Word.sentBytes)
     page.gauge(.clientStreams, scopes, Word.http2 + HTTP2Words.streams)
     page.family(.clientResets, scopes) { scope, family, out in
-      for (place, text) in LabelText.endpointResets.enumerated() {
-        let count = scope.sum(Word.http2 + HTTP2Words.remoteResets + place)
-        if count > 0 { family.sample(&out, scope.labels, text, count) }
-      }
+      family.samples(&out, scope, from: Word.http2 + HTTP2Words.remoteResets, LabelText.endpointResets)
     }
     page.word(.clientDeadConnections, scopes, Word.deadConnections)
   }
@@ -240,8 +219,8 @@ extension MetricsRegistry {
 
   func addWorkers(to page: inout PrometheusBuilder) {
     typealias Word = WorkerStats.Word
-    let (all, scratch) = (allWorkers, scratch)
-    page.family(.stageDuration, Stage.allCases) { stage, family, out in
+    let all = allWorkers
+    page.histogram(.stageDuration, Stage.allCases) { stage, family, scratch, out in
       let base = WorkerStats.histograms[1 + stage.ordinal]
       let labels = Array("stage=\"\(stage.rawValue)\"".utf8)
       family.histogram(&out, labels, .stages, all.words, base, scratch)
@@ -258,7 +237,7 @@ extension MetricsRegistry {
       out.byte(10)
     }
     page.word(.workerTurns, workerScopes, Word.turns)
-    page.histogram(.workerDelay, workerScopes, Word.loopDelay, .turns, scratch)
+    page.histogram(.workerDelay, workerScopes, Word.loopDelay, .turns)
     page.word(.accessLogDropped, [all], Word.accessLogDropped)
   }
 
@@ -267,20 +246,19 @@ extension MetricsRegistry {
     page.family(.overflow, [()]) { _, family, out in family.sample(&out, [], overflows) }
     let services = Array("scope=\"service\"".utf8)
     let clients = Array("scope=\"client\"".utf8)
-    page.family(.retiredScopes, routers) { router, family, out in
+    page.family(.retiredScopes, routers, isShared: false) { router, family, out in
       family.sample(&out, router.own.labels, services, router.services.retiredScopes)
       family.sample(&out, router.own.labels, clients, router.clients.retiredScopes)
     }
-    page.family(.retiredRequests, routers) { router, family, out in
+    page.family(.retiredRequests, routers, isShared: false) { router, family, out in
       family.sample(&out, router.own.labels, services, router.services.retiredRequests)
       family.sample(&out, router.own.labels, clients, router.clients.retiredRequests)
     }
   }
 
   func addControl(to page: inout PrometheusBuilder) {
-    let scratch = scratch
     for metric in MetricName.controlPlane {
-      page.family(metric, controls.families[metric.name] ?? []) { series, family, out in
+      page.histogram(metric, controls.families[metric.name] ?? [], isShared: false) { series, family, scratch, out in
         switch series.value {
         case .scalar(let scalar):
           family.begin(&out, series.labels)

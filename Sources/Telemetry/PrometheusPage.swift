@@ -44,6 +44,14 @@ struct FamilyWriter {
     out.byte(10)
   }
 
+  /// Those of the words from `first` on that are not 0. Most are, and cost no more than to be read.
+  func samples<Stats>(_ out: inout TextWriter, _ scope: Scope<Stats>, from first: Int, _ texts: [[UInt8]]) {
+    for place in texts.indices {
+      let count = scope.sum(first + place)
+      if count > 0 { sample(&out, scope.labels, texts[place], count) }
+    }
+  }
+
   /// A histogram that never recorded anything shows its last bucket only: the others would say nothing, and adding
   /// series up treats a missing bucket as 0.
   func histogram(
@@ -79,16 +87,26 @@ struct PrometheusBuilder {
 
   init(options: PrometheusOptions) { self.options = options }
 
-  /// `write` is called for each unit, in order; HELP and TYPE come before the first.
+  /// `write` is called for each unit, in order; HELP and TYPE come before the first. By any thread, unless `isShared`
+  /// is false: it may ask a scope for its labels and for the workers' words only.
   mutating func family<Unit>(
-    _ metric: MetricName, _ units: [Unit], _ write: @escaping (Unit, FamilyWriter, inout TextWriter) -> Void
+    _ metric: MetricName, _ units: [Unit], isShared: Bool = true,
+    _ write: @escaping (Unit, FamilyWriter, inout TextWriter) -> Void
+  ) {
+    histogram(metric, units, isShared: isShared) { unit, family, _, out in write(unit, family, &out) }
+  }
+
+  /// With room for a histogram.
+  mutating func histogram<Unit>(
+    _ metric: MetricName, _ units: [Unit], isShared: Bool = true,
+    _ write: @escaping (Unit, FamilyWriter, HistogramScratch, inout TextWriter) -> Void
   ) {
     if units.isEmpty { return }
     if let family = options.family, !metric.name.hasPrefix(family) { return }
     if options.service != nil, !metric.labels.contains("service") { return }
     let writer = FamilyWriter(metric.name)
     sections.append(
-      MetricsPage.Section(units: units.count) { unit, out in
+      MetricsPage.Section(units: units.count, isShared: isShared) { unit, scratch, out in
         if unit == 0 {
           out.text("# HELP ")
           out.string(metric.name)
@@ -100,7 +118,7 @@ struct PrometheusBuilder {
           out.string(metric.kind.rawValue)
           out.byte(10)
         }
-        write(units[unit], writer, &out)
+        write(units[unit], writer, scratch, &out)
       })
   }
 
@@ -118,10 +136,9 @@ struct PrometheusBuilder {
   }
 
   mutating func histogram<Stats>(
-    _ metric: MetricName, _ scopes: [Scope<Stats>], _ base: Int, _ boundaries: BucketBoundaries,
-    _ scratch: HistogramScratch
+    _ metric: MetricName, _ scopes: [Scope<Stats>], _ base: Int, _ boundaries: BucketBoundaries
   ) {
-    family(metric, scopes) { scope, family, out in
+    histogram(metric, scopes) { scope, family, scratch, out in
       family.histogram(&out, scope.labels, boundaries, scope.words, base, scratch)
     }
   }

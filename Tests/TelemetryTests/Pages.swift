@@ -5,18 +5,10 @@ import Testing
 @testable import Telemetry
 
 extension MetricsPage {
-  /// The whole page, taken piece by piece as the admin server does.
+  /// The whole page, piece by piece.
   func text() -> String {
     var page = self
-    var all: [UInt8] = []
-    var piece: [UInt8] = []
-    while page.next(into: &piece) {
-      #expect(!piece.isEmpty)
-      all += piece
-      piece = []
-    }
-    #expect(piece.isEmpty)
-    return String(decoding: all, as: UTF8.self)
+    return String(decoding: page.rest(), as: UTF8.self)
   }
 
   func lines() -> [String] { text().split(separator: "\n").map(String.init) }

@@ -50,6 +50,23 @@ struct AdminClient: Sendable {
     return Answer(status: status, head: head, body: String(decoding: bytes[end...], as: UTF8.self))
   }
 
+  /// Asks for a page and throws it away; how many bytes there were.
+  func bytes(_ target: String) throws -> Int {
+    guard let file = Sockets.connect(port: port) else { throw SystemError("connect", subject: "127.0.0.1:\(port)") }
+    defer { close(file) }
+    Sockets.setTimeout(file, seconds: 20)
+    let text = "GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    Array(text.utf8).withUnsafeBytes { _ = Socket.send(file, $0) }
+    var (all, chunk) = (0, [UInt8](repeating: 0, count: 65_536))
+    while true {
+      // MSG_TRUNC: what a TCP socket has received is dropped without a copy.
+      let count = recv(file, &chunk, chunk.count, Int32(MSG_TRUNC))
+      if count < 0 { throw SystemError("recv", subject: target) }
+      if count == 0 { return all }
+      all += count
+    }
+  }
+
   /// Puts a dtab into force.
   func put(dtab: String, namespace: String = "http") throws {
     let answer = try call(

@@ -42,6 +42,9 @@ static inline void *mesh_epoll_data(const struct epoll_event *event) { return ev
 int mesh_accept(int listener, void *address, uint32_t *length);
 /// Names the calling thread; at most 15 bytes are kept.
 void mesh_name_thread(const char *name);
+/// Lets the calling thread run only where no other wants to (SCHED_IDLE), for good. Where that is forbidden it goes on
+/// as it was.
+void mesh_idle_thread(void);
 
 /// recv and send (with MSG_NOSIGNAL) without glibc's thread cancellation points, which cost two function calls each.
 long mesh_recv(int descriptor, void *buffer, long count);
