@@ -17,24 +17,16 @@ extension AdminServer {
       AdminRoute("/admin/logging", "logging levels; POST logger=NAME&level=LEVEL", loggingHandlers),
       AdminRoute("/logging.json", "the same", loggingHandlers),
       AdminRoute(
-        "/admin/shutdown", "POST: drain, then end",
-        [
-          (
-            "POST", .control,
-            { [unowned self] _ in
-              source.shutdown()
-              return .text(status: 202, "draining")
-            }
-          )
-        ]),
+        "/admin/shutdown", "POST: drain, for at most graceMs, then end",
+        [("POST", .control, { [unowned self] in try shutdown($0) })]),
       AdminRoute(
-        "/admin/reload", "POST: apply the changed configuration file",
+        "/admin/reload", "POST: apply the changed configuration file; ?dryRun says what that would do",
         [
           (
             "POST", .control,
-            { [unowned self] _ in
-              let reload = await source.reload()
-              return .json(status: reload.isApplied ? 200 : 422, reload.json)
+            { [unowned self] call in
+              let reload = await source.reload(isPlan: call.query.isOn("dryRun"))
+              return .json(status: reload.isAccepted ? 200 : 422, reload.json)
             }
           )
         ]),
@@ -43,6 +35,20 @@ extension AdminServer {
         [("POST", .control, { [unowned self] in try await upgrade($0) })]),
     ]
   }
+
+  private func shutdown(_ call: AdminCall) throws -> ControlResponse {
+    var grace: Int?
+    if let text = call.parameter("graceMs") {
+      guard let number = Int(text), Self.graceMilliseconds.contains(number) else {
+        throw AdminFailure(
+          400, "graceMs is \(Self.graceMilliseconds.lowerBound) to \(Self.graceMilliseconds.upperBound)")
+      }
+      grace = number
+    }
+    return .text(status: 202, "draining for at most \(source.shutdown(graceMilliseconds: grace)) ms")
+  }
+
+  private static let graceMilliseconds = 0...86_400_000
 
   private func upgrade(_ call: AdminCall) async throws -> ControlResponse {
     let binary = call.parameter("binary")

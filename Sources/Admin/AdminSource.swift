@@ -34,10 +34,11 @@ public protocol AdminSource: AnyObject, Sendable {
   /// False if there is no such logger or level.
   func setLevel(_ level: String, ofLogger name: String) -> Bool
 
-  /// Begins to drain; returns at once.
-  func shutdown()
-  /// Applies a changed configuration.
-  func reload() async -> AdminReload
+  /// Begins to drain, for at most so many milliseconds or, if `nil`, as long as is configured. Returns at once; how long
+  /// it is.
+  func shutdown(graceMilliseconds: Int?) -> Int
+  /// Applies a changed configuration; a plan only says what that would do.
+  func reload(isPlan: Bool) async -> AdminReload
   /// Lets a new process take the place of this one: `binary`, or what the program's name leads to now.
   func upgrade(binary: String?, timeoutMilliseconds: UInt64?) async -> AdminUpgrade
 }
@@ -168,15 +169,15 @@ public struct AdminWhy: Sendable {
   }
 }
 
-/// What came of a reload.
+/// What came of a reload, or would come of it.
 public struct AdminReload: Sendable {
-  /// False: nothing was changed.
-  public var isApplied: Bool
+  /// False: nothing was changed, or nothing would be.
+  public var isAccepted: Bool
   /// What was done, part by part, or everything that is wrong.
   public var json: String
 
-  public init(isApplied: Bool, json: String) {
-    self.isApplied = isApplied
+  public init(isAccepted: Bool, json: String) {
+    self.isAccepted = isAccepted
     self.json = json
   }
 }

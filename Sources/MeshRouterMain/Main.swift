@@ -34,7 +34,9 @@ struct MeshRouterCommand: ParsableCommand {
       """,
     version: ProductVersion.description,
     groupedSubcommands: [
-      CommandGroup(name: "The router:", subcommands: [RunCommand.self, UpgradeCommand.self, DemoCommand.self]),
+      CommandGroup(
+        name: "The router:",
+        subcommands: [RunCommand.self, ReloadCommand.self, UpgradeCommand.self, DrainCommand.self, DemoCommand.self]),
       CommandGroup(name: "Configuration:", subcommands: [CheckCommand.self, ConfigCommand.self, SchemaCommand.self]),
       CommandGroup(name: "Names:", subcommands: [WhyCommand.self, DtabCommand.self]),
       CommandGroup(name: "Help:", subcommands: [ErrorsCommand.self, CompletionCommand.self]),

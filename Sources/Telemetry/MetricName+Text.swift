@@ -20,8 +20,9 @@ extension MetricName {
             - targets: ["127.0.0.1:9990"]
       ```
 
-      A scrape is made on the control thread from memory that the workers write; it takes no lock and interrupts no
-      request.
+      A scrape is made from memory that the workers write; it takes no lock and interrupts no request. Pages for Prometheus are
+      written, and pages without TLS are sent, by a thread that runs only where nothing else wants the processor (`SCHED_IDLE`).
+      On a machine without a moment to spare the control thread does it after 20 ms, at ordinary priority.
 
       - **server** metrics show what callers saw, by listening address.
       - **service** metrics show a logical name such as `/svc/web`, all attempts of a request together.

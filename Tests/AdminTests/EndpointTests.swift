@@ -70,7 +70,8 @@ import Testing
     let bench = try Bench()
     let applied = try await bench.send("POST", "/admin/reload")
     #expect(applied.status == 200 && applied.text == "{\"applied\":true}")
-    bench.source.reloadResult = AdminReload(isApplied: false, json: "{\"applied\":false}")
+    #expect(try await bench.send("POST", "/admin/reload?dryRun").text.contains("plan"))
+    bench.source.reloadResult = AdminReload(isAccepted: false, json: "{\"applied\":false}")
     let refused = try await bench.send("POST", "/admin/reload")
     #expect(refused.status == 422 && refused.text == "{\"applied\":false}")
     #expect(try await bench.send("POST", "/admin/upgrade?timeoutMs=1500").text == "{\"upgraded\":true}")
@@ -90,7 +91,13 @@ import Testing
     #expect(try await bench.get("/logging.json").text.contains("{\"logger\":\"dtab\",\"level\":\"info\"}"))
     #expect(try await bench.send("POST", "/admin/logging?logger=x&level=info").status == 404)
     #expect(try await bench.send("POST", "/admin/logging").status == 400)
-    #expect(try await bench.send("POST", "/admin/shutdown").status == 202)
+    for wrong in ["-1", "1s", "86400001"] {
+      #expect(try await bench.send("POST", "/admin/shutdown?graceMs=\(wrong)").status == 400)
+    }
+    #expect(!bench.source.isShutDown)
+    let shutdown = try await bench.send("POST", "/admin/shutdown")
+    #expect(shutdown.status == 202 && shutdown.text == "draining for at most 10000 ms\n")
+    #expect(try await bench.send("POST", "/admin/shutdown?graceMs=50").text == "draining for at most 50 ms\n")
     #expect(bench.source.isShutDown)
     await bench.close()
   }

@@ -14,7 +14,7 @@ final class FakeSource: AdminSource {
   var unreadiness: String?
   var levels = ["router": "info", "dtab": "info"]
   var isShutDown = false
-  var reloadResult = AdminReload(isApplied: true, json: "{\"applied\":true}")
+  var reloadResult = AdminReload(isAccepted: true, json: "{\"applied\":true}")
   var whyQueries: [AdminWhyQuery] = []
   var known: [Path: EndpointSet] = [
     "/#/io.l5d.fs/web": .bound([Endpoint(.loopback(port: 8_080), metadata: ["node": "a"])]),
@@ -68,8 +68,13 @@ final class FakeSource: AdminSource {
     levels[name] = level
     return true
   }
-  func shutdown() { isShutDown = true }
-  func reload() async -> AdminReload { reloadResult }
+  func shutdown(graceMilliseconds: Int?) -> Int {
+    isShutDown = true
+    return graceMilliseconds ?? 10_000
+  }
+  func reload(isPlan: Bool) async -> AdminReload {
+    isPlan ? AdminReload(isAccepted: true, json: "{\"applied\":false,\"plan\":true}") : reloadResult
+  }
   var upgradeResult = AdminUpgrade(.done, json: "{\"upgraded\":true}")
   /// What was asked for, in order.
   var upgrades: [(binary: String?, timeoutMilliseconds: UInt64?)] = []

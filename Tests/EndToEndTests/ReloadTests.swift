@@ -81,6 +81,41 @@ struct ReloadTests {
     #expect(try router.get(name)?.status == 200)
   }
 
+  @Test("meshrouter reload says what it did; with --dry-run what it would do, and nothing changes")
+  func command() throws {
+    let (router, other) = (try Router(), Backend())
+    let name = router.service(Backend())
+    let (good, extra) = (router.configuration, Backend.freePort())
+    func run(_ arguments: String...) -> Tool.Result {
+      Tool.run(Products.path("meshrouter"), ["reload", "--admin", "127.0.0.1:\(router.adminPort)"] + arguments)
+    }
+    #expect(run("--dry-run").output.contains("nothing would change\n"))
+    router.configuration = good.replacing(
+      "  - port: \(router.port)", with: "  - port: \(router.port)\n  - port: \(extra)"
+    ).replacing("/svc => /#/io.l5d.fs", with: "/svc => /#/io.l5d.fs ; /svc/a => /svc/b")
+    let plan = run("--dry-run")
+    #expect(plan.status == 0, "\(plan.output)")
+    #expect(plan.output.contains("added server e2e 127.0.0.1:\(extra)\nchanged dtab e2e\n"), "\(plan.output)")
+    #expect(plan.output.contains("unchanged: 1 router, 1 server, 1 namer\nthis was a dry run: nothing was changed\n"))
+    #expect(throws: (any Error).self) { try RawSocket(connectingTo: extra) }
+    #expect(run("--dry-run", "--output", "json").output.contains("{\"applied\":false"))
+    let done = run()
+    #expect(done.status == 0 && done.output.contains("added server e2e 127.0.0.1:\(extra)\n"), "\(done.output)")
+    _ = try RawSocket(connectingTo: extra)
+
+    router.configuration = good.replacing("  - port: \(router.port)", with: "  - port: \(other.port)")
+    let taken = run("--dry-run")
+    #expect(taken.status == 1)
+    #expect(taken.output.contains("nothing would be changed: 127.0.0.1:\(other.port)"), "\(taken.output)")
+    router.configuration = good.replacing("protocol: http", with: "protocol: htttp")
+    for arguments in [["--dry-run"], []] {
+      let refused = Tool.run(
+        Products.path("meshrouter"), ["reload", "--admin", "127.0.0.1:\(router.adminPort)"] + arguments)
+      #expect(refused.status == 1 && refused.output.contains("error: routers[0].protocol: "), "\(refused.output)")
+    }
+    #expect(try router.get(name)?.status == 200)
+  }
+
   @Test("a changed dtab holds for the next request, and connections to callers and backends stay")
   func dtab() throws {
     let router = try Router()

@@ -95,12 +95,15 @@ final class RouterAdmin: AdminSource {
 
   func setLevel(_ level: String, ofLogger name: String) -> Bool { ProcessLog.shared.set(level, of: name) }
 
-  func shutdown() { router.shutdown() }
+  func shutdown(graceMilliseconds: Int?) -> Int {
+    router.shutdown(graceMilliseconds: graceMilliseconds)
+    return router.drainMillisecondsLeft
+  }
 
-  func reload() async -> AdminReload {
-    switch await router.reload() {
-    case .success(let json): AdminReload(isApplied: true, json: json)
-    case .failure(let refusal): AdminReload(isApplied: false, json: refusal.json)
+  func reload(isPlan: Bool) async -> AdminReload {
+    switch await isPlan ? router.reloadPlan() : router.reload() {
+    case .success(let json): AdminReload(isAccepted: true, json: json)
+    case .failure(let refusal): AdminReload(isAccepted: false, json: refusal.json)
     }
   }
 

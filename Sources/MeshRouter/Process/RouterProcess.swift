@@ -185,16 +185,28 @@ public final class RouterProcess {
         return Prepared(routers: routers, servers: servers, tls: tls, namers: namers ?? [])
       } catch {
         sockets.discard(servers)
-        let known = parts.map(\.configuration.label)
-        for label in scopes.keys where !known.contains(label) {
-          scopes[label] = nil
-          metrics.dropRouter(label)
-        }
+        dropNewScopes()
         throw error
       }
     } catch {
       self.tls.discard(tls)
       throw error
+    }
+  }
+
+  /// Lets go of what was prepared and is not to come into force.
+  private func discard(_ prepared: Prepared) {
+    for part in prepared.routers where !parts.contains(where: { $0.table === part.table }) { part.table.close() }
+    sockets.discard(prepared.servers)
+    tls.discard(prepared.tls)
+    dropNewScopes()
+  }
+
+  private func dropNewScopes() {
+    let known = parts.map(\.configuration.label)
+    for label in scopes.keys where !known.contains(label) {
+      scopes[label] = nil
+      metrics.dropRouter(label)
     }
   }
 
@@ -352,14 +364,10 @@ public final class RouterProcess {
   /// Reads the configuration again and applies what has changed, or nothing if anything is wrong with it. Ends when
   /// every worker has it. The result is JSON for whoever asked; the log says the same.
   func reload() async -> Result<String, ReloadRefusal> {
-    // A process that comes up may have read the file before it was changed: then it is told of the change.
-    while case .underWay = handover { try? await ControlActor.sleep(milliseconds: 20) }
+    await handoverSettled()
     if case .done(let child) = handover {
       child.signal(SignalSource.reloading)
-      return .failure(
-        ReloadRefusal(
-          file: source?.name ?? "",
-          problem: "this process has handed over to process \(child.processID), which was told to reload"))
+      return .failure(handedOver(to: child, "which was told to reload"))
     }
     let before = reloading
     let task = Task { @ControlActor in
@@ -368,6 +376,34 @@ public final class RouterProcess {
     }
     reloading = task
     return await task.value
+  }
+
+  /// What `reload` would do, or refuse. All that may fail is tried, sockets are bound and logs opened, and let go again;
+  /// nothing is changed and nothing logged.
+  func reloadPlan() async -> Result<String, ReloadRefusal> {
+    await handoverSettled()
+    _ = await reloading?.value
+    do throws(ReloadRefusal) {
+      if case .done(let child) = handover { throw handedOver(to: child, "ask that one") }
+      let (file, wanted, warnings) = try readAgain()
+      do { discard(try prepare(wanted)) } catch {
+        throw ReloadRefusal(file: file, problem: "nothing would be changed: \(error)")
+      }
+      let report = ReloadReport(from: configuration, to: wanted, workers: workerCount, certificates: [])
+      return .success(report.json(file: file, warnings: warnings, isPlan: true))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func handedOver(to child: ChildProgram, _ advice: String) -> ReloadRefusal {
+    ReloadRefusal(
+      file: source?.name ?? "", problem: "this process has handed over to process \(child.processID), \(advice)")
+  }
+
+  /// A process that comes up may have read the file before it was changed: then it is told of the change.
+  private func handoverSettled() async {
+    while case .underWay = handover { try? await ControlActor.sleep(milliseconds: 20) }
   }
 
   /// The same for a signal, whose sender reads the log.
@@ -446,16 +482,22 @@ public final class RouterProcess {
 
   private static let shutdownIdleMilliseconds: UInt64 = 500
 
-  /// Takes no new connections, lets requests end for at most `shutdownGraceMs`, then closes what is left. Idempotent.
-  public func shutdown() {
-    guard !isShuttingDown else { return }
+  /// Takes no new connections, lets requests end for at most so many milliseconds (`nil`: `shutdownGraceMs`), then
+  /// closes what is left. Asked again, it can only take less time.
+  public func shutdown(graceMilliseconds: Int? = nil) {
+    if isShuttingDown {
+      if let graceMilliseconds {
+        drain(milliseconds: graceMilliseconds, idleMilliseconds: Self.shutdownIdleMilliseconds)
+      }
+      return
+    }
     isShuttingDown = true
     switch handover {
     case .none: ServiceManager.current?.tell(.stopping)
     case .underWay(_, let child): child?.kill()
     case .done: break
     }
-    let grace = configuration.admin.shutdownGraceMilliseconds
+    let grace = graceMilliseconds ?? configuration.admin.shutdownGraceMilliseconds
     log.info("draining", metadata: ["graceMs": "\(grace)"])
     drain(milliseconds: grace, idleMilliseconds: Self.shutdownIdleMilliseconds)
   }
@@ -483,6 +525,9 @@ public final class RouterProcess {
       await adminServer?.close()
     }
   }
+
+  /// Until what is left is closed; only while it drains.
+  var drainMillisecondsLeft: Int { Int((drainEndsAt.nanoseconds(since: Clock.now) + 999_999) / 1_000_000) }
 
   // MARK: For another process
 

@@ -124,10 +124,11 @@ struct ReloadReport: Sendable, Equatable {
     return all.isEmpty ? "nothing has changed" : all.joined(separator: "; ")
   }
 
-  func json(file: String, warnings: [Diagnostic]) -> String {
+  /// `isPlan`: it is what a reload would do.
+  func json(file: String, warnings: [Diagnostic], isPlan: Bool = false) -> String {
     var json = JSONText()
     json.object { json in
-      json.member("applied", true)
+      json.member("applied", !isPlan)
       json.member("file", file)
       for change in Change.allCases {
         json.key(change.rawValue)
