@@ -302,6 +302,8 @@ final class Exchange: TimerOwner {
     self.slot = slot
     attemptStartedAt = now
     attemptIsOut = true
+    // Where no other endpoint is left, the first one would only have the request twice.
+    if isBackup, tried.contains(slot) { return perform(machine.handle(.failed(.relaySuperseded))) }
     perform(machine.handle(.picked))
   }
 

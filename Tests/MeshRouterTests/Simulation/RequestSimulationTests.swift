@@ -17,11 +17,12 @@ struct RequestSimulationTests {
   @Test("each request is answered once, every lease comes back, no budget is overdrawn, whatever fails")
   func laws() {
     var ends: [Simulation.End: Int] = [:]
-    var failing = 0
+    var (failing, takenOver) = (0, 0)
     for seed in Self.seeds where failing < 5 {
       let simulation = Simulation(SimulationPlan(seed: seed))
       simulation.run()
       ends.merge(simulation.ends, uniquingKeysWith: +)
+      takenOver += simulation.takenOver
       if simulation.violations.isEmpty { continue }
       failing += 1
       Issue.record(
@@ -34,6 +35,7 @@ struct RequestSimulationTests {
     // The faults leave something to succeed, and are felt.
     if Self.seeds.count > 100 {
       for end in [Simulation.End.succeeded, .failed, .gone] { #expect(ends[end, default: 0] > Self.seeds.count / 4) }
+      #expect(takenOver > Self.seeds.count / 20, "\(takenOver) second attempts were of use")
     }
   }
 

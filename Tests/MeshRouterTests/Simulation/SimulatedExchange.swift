@@ -22,6 +22,7 @@ final class SimulatedExchange {
     case callerGone
     case placeTimeout
     case clientPlaceTimeout
+    case hedge
   }
 
   let number: Int
@@ -29,30 +30,40 @@ final class SimulatedExchange {
   let method: HTTP.Method
   unowned let simulation: Simulation
   var machine: ExchangeMachine
-  private var tried = SlotSet()
-  private var slot = -1
+  var tried = SlotSet()
+  var slot = -1
   /// Of the endpoint in `slot`; the slot may be free again once the attempt has ended.
-  private var port: UInt16 = 0
-  private var attemptIsOut = false
-  private var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
+  var port: UInt16 = 0
+  var attemptIsOut = false
+  var attemptStartedAt = MonotonicInstant(nanoseconds: 0)
   private var status = 0
-  private let hash: UInt64
+  let hash: UInt64
 
   /// The request's body has still to come, so many bytes.
-  private var bodyBytes: Int
-  private var keptBodyMax = 0
-  private var bodyHasCome = false
+  var bodyBytes = 0
+  var keptBodyMax = 0
+  var bodyHasCome = false
 
   /// What is scheduled for an attempt or a wait counts only while its number is still this.
-  private(set) var attempt = 0
+  var attempt = 0
   var timer = 0
+
+  // Of a second attempt at another endpoint, see `SimulatedHedge`.
+  var hedges = false
+  var hedgeRound = 0
+  var isHedgeDue = false
+  /// Of the one that waits for an answer, another exchange of the same request.
+  var backup: SimulatedExchange?
+  weak var primary: SimulatedExchange?
+  /// Who goes on with its attempt, and as which one of its own.
+  var heir: (exchange: SimulatedExchange, attempt: Int)?
 
   /// Class of importance.
   let importance: Int
   var place = Place.none
   var isInClientLine = false
 
-  private var endings = 0
+  var endings = 0
   private var hasPassedBytes = false
   /// Times that the request went to a backend which may have acted on it.
   private var mayHaveBeenProcessed = 0
@@ -62,14 +73,25 @@ final class SimulatedExchange {
 
   var isOver: Bool { endings > 0 }
 
-  init(_ number: Int, _ simulation: Simulation, _ worker: SimulatedWorker) {
+  convenience init(_ number: Int, _ simulation: Simulation, _ worker: SimulatedWorker) {
+    let method: HTTP.Method = [.get, .get, .put, .post][worker.random.below(4)]
+    let bodyBytes = method == .get ? 0 : worker.random.below(200)
+    let hash = worker.random.next()
+    let importance = worker.random.below(simulation.plan.shares.count)
+    self.init(number, simulation, worker, method: method, hash: hash, importance: importance)
+    self.bodyBytes = bodyBytes
+  }
+
+  init(
+    _ number: Int, _ simulation: Simulation, _ worker: SimulatedWorker, method: HTTP.Method, hash: UInt64,
+    importance: Int
+  ) {
     self.number = number
     self.simulation = simulation
     self.worker = worker
-    method = [.get, .get, .put, .post][worker.random.below(4)]
-    bodyBytes = method == .get ? 0 : worker.random.below(200)
-    hash = worker.random.next()
-    importance = worker.random.below(simulation.plan.shares.count)
+    self.method = method
+    self.hash = hash
+    self.importance = importance
     machine = ExchangeMachine(isIdempotent: method.isIdempotent)
   }
 
@@ -90,8 +112,10 @@ final class SimulatedExchange {
 
   /// - Parameter number: of the attempt or of the wait that it belongs to; nil for the whole request.
   func happen(_ what: Happening, number: Int?) {
+    if let heir, number == attempt { return heir.exchange.happen(what, number: heir.attempt) }
     guard !isOver else { return }
     switch what {
+    case .hedge: if number != hedgeRound { return }
     case .attemptTimeout, .backOffIsOver, .clientPlaceTimeout: if number != timer { return }
     case .totalTimeout, .callerGone, .placeTimeout: break
     default: if number != attempt { return }
@@ -114,6 +138,7 @@ final class SimulatedExchange {
     case .backOffIsOver: perform(machine.handle(.backOffIsOver))
     case .placeTimeout: placeTimedOut()
     case .clientPlaceTimeout: clientPlaceTimedOut()
+    case .hedge: hedge()
     case .callerGone:
       _ = machine.handle(.failed(.relayResetByClient))
       endAttempt(failed: .relayResetByClient)
@@ -128,12 +153,16 @@ final class SimulatedExchange {
   }
 
   private func responseBegan(_ status: Int) {
+    if isBackup, !handOver(status) { return }
+    if let primary, heir != nil { return primary.responseBegan(status) }
+    if status >= 500, goesOnWithBackup(insteadOfAnswered: status) { return }
     if status >= 500, worker.policy.retries(method, status: status), machine.mayRetry, worker.paysForRetry() {
       attemptIsOut = false
       worker.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
       return perform(machine.handle(.retry))
     }
     _ = machine.handle(.responseBegan)
+    if hedges { answeredInTime() }
     worker.answered(after: now.nanoseconds(since: attemptStartedAt))
     simulation.expect(machine.state == .relaying, "a response's head in \(machine.state)")
     timer += 1
@@ -142,6 +171,8 @@ final class SimulatedExchange {
   }
 
   private func retry(after reason: Reason) -> Bool {
+    if isBackup { return false }
+    if goesOnWithBackup(insteadOf: reason) { return true }
     guard worker.policy.retries(method), machine.mayRetry, worker.paysForRetry() else { return false }
     endAttempt(failed: reason)
     perform(machine.handle(.retry))
@@ -172,7 +203,11 @@ final class SimulatedExchange {
     case .wait: break
     case .bind:
       worker.requestBegan()
-      if bodyBytes > 0, worker.policy.retries(method) { keptBodyMax = worker.policy.keptBodyMax }
+      if let hedging = worker.policy.hedging, hedging.covers(method) {
+        hedges = true
+        worker.hedgeable()
+      }
+      if bodyBytes > 0, hedges || worker.policy.retries(method) { keptBodyMax = worker.policy.keptBodyMax }
       perform(machine.handle(.bound))
     case .pick: pick()
     case .connect: connect(fresh: false)
@@ -180,9 +215,11 @@ final class SimulatedExchange {
     case .requeue(let reason): requeue(after: reason)
     case .resend:
       attempt += 1
+      dropBackup()
       connect(fresh: true)
     case .backOff: backOff()
     case .answer(let reason):
+      if isBackup { return endBackup(reason) }
       endAttempt(failed: reason)
       finish(.failed)
     case .breakOff(let reason):
@@ -217,6 +254,7 @@ final class SimulatedExchange {
     port = worker.balancer.address(of: slot).port
     attemptStartedAt = now
     attemptIsOut = true
+    if isBackup, tried.contains(slot) { return perform(machine.handle(.failed(.relaySuperseded))) }
     perform(machine.handle(.picked))
   }
 
@@ -257,6 +295,7 @@ final class SimulatedExchange {
     }
     // A pooled connection may have been closed meanwhile.
     if machine.isOnReusedConnection, worker.random.below(6) == 0 { return later(.lost(amidHead: false), 10_000) }
+    if hedges { awaitHedge() }
     switch simulation.backends[Int(port)].serve(&worker.random) {
     case .answer(let status, let head, let end):
       later(.head(status: status), head)
@@ -286,6 +325,7 @@ final class SimulatedExchange {
     timer += 1
     if reason != .relayRefused || worker.balancer.pickableCount > 1 { tried.insert(slot) }
     endAttempt(failed: reason)
+    dropBackup()
     guard tried.count < worker.balancer.pickableCount, worker.paysForRequeue() else {
       return perform(machine.requeueRefused(reason))
     }
@@ -296,6 +336,7 @@ final class SimulatedExchange {
     attempt += 1
     timer += 1
     backOffs += 1
+    dropBackup()
     tried.insert(slot)
     if tried.count >= worker.balancer.pickableCount {
       tried = SlotSet()
@@ -306,18 +347,20 @@ final class SimulatedExchange {
     simulation.schedule(.exchange(self, .backOffIsOver, number: timer), after: wait)
   }
 
-  private func endAttempt(failed reason: Reason) {
+  func endAttempt(failed reason: Reason) {
     guard attemptIsOut else { return }
     attemptIsOut = false
-    if reason == .relayResetByClient || !reason.isEndpointsFault || reason == .outcomeTotalTimeout {
-      worker.attemptAbandoned(slot)
-    } else {
-      worker.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
+    switch reason {
+    case _ where !reason.isEndpointsFault: worker.attemptAbandoned(slot)
+    case .relayResetByClient, .relaySuperseded, .outcomeTotalTimeout:
+      worker.attemptCutShort(slot, startedAt: attemptStartedAt)
+    default: worker.attemptEnded(slot, startedAt: attemptStartedAt, ok: false)
     }
   }
 
   private func finish(_ end: Simulation.End) {
     endings += 1
+    dropBackup()
     leaveLimits()
     simulation.expect(endings == 1, "ended \(endings) times")
     simulation.expect(!attemptIsOut, "ended with an attempt out")

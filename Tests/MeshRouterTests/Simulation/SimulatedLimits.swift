@@ -92,6 +92,10 @@ extension SimulatedExchange {
   /// Whether an attempt may begin; if not it has ended, or waits.
   func passesClient() -> Bool {
     guard let gate = worker.clientGate, !gate.mayBegin(class: importance) else { return true }
+    if isBackup {
+      perform(machine.handle(.failed(.pickOverload)))
+      return false
+    }
     switch worker.clientGate?.line.arrive(number, class: importance, at: now) {
     case .waits(let nanoseconds): awaitsClient(nanoseconds)
     case .waitsInsteadOf(let other, let nanoseconds):

@@ -1,4 +1,5 @@
 import Balancers
+import Config
 import MeshBase
 import Resilience
 import Telemetry
@@ -16,6 +17,7 @@ final class SimulatedWorker {
   private var requeueBudget: RetryBudget
   private var requeueAudit: BudgetAudit
   private var retryAudit: BudgetAudit
+  private var hedgeAudit: BudgetAudit?
   var clientGate: SimulatedClientGate?
   /// Connections that wait for a request, by port.
   var idle: [UInt16: Int] = [:]
@@ -26,6 +28,9 @@ final class SimulatedWorker {
   var abandoned = 0
   var retriesPaid = 0
   var requeuesPaid = 0
+  var hedgesPaid = 0
+  /// Requests that went on with their second attempt.
+  var takenOver = 0
 
   init(_ index: Int, _ simulation: Simulation) {
     let plan = simulation.plan
@@ -38,6 +43,11 @@ final class SimulatedWorker {
     clientGate = SimulatedClientGate(plan)
     requeueAudit = BudgetAudit(requeueBudget, ttlSeconds: plan.requeueBudget.ttlSeconds)
     retryAudit = BudgetAudit(policy.budget, ttlSeconds: plan.service.retries.budget.ttlSeconds)
+    hedgeAudit = plan.service.hedge.map { hedge in
+      BudgetAudit(
+        RetryBudget(percentCanRetry: hedge.maxExtraPercent / 100, minRetriesPerSecond: 0),
+        ttlSeconds: Configuration.RetryBudget().ttlSeconds)
+    }
   }
 
   private var now: MonotonicInstant { simulation.now }
@@ -69,6 +79,20 @@ final class SimulatedWorker {
     return isPaid
   }
 
+  /// A request that may be sent a second time.
+  func hedgeable() {
+    policy.hedging?.requestBegan(at: now)
+    hedgeAudit?.deposited(at: now)
+  }
+
+  func paysForHedge() -> Bool {
+    let isPaid = policy.hedging?.pays(at: now) ?? false
+    simulation.expect(
+      hedgeAudit?.withdrew(isPaid, at: now) == true, "the hedges' budget paid \(isPaid) against its deposits")
+    if isPaid { hedgesPaid += 1 }
+    return isPaid
+  }
+
   // MARK: Attempts
 
   func pick(hash: UInt64, avoiding tried: SlotSet) -> Int? {
@@ -92,6 +116,14 @@ final class SimulatedWorker {
     abandoned += 1
     placeIsFree()
     endpoints.abandon(slot, at: now)
+    endpoints.takeFreed { _ in }
+  }
+
+  /// Its caller, or its primary, waits no longer.
+  func attemptCutShort(_ slot: Int, startedAt: MonotonicInstant) {
+    abandoned += 1
+    placeIsFree()
+    endpoints.cutShort(slot, startedAt: startedAt, at: now)
     endpoints.takeFreed { _ in }
   }
 

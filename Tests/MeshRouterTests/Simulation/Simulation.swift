@@ -30,6 +30,8 @@ final class Simulation {
   private(set) var violations: [String] = []
   private(set) var events = 0
   private(set) var ends: [End: Int] = [:]
+  /// Requests that went on with a second attempt.
+  var takenOver: Int { workers.reduce(0) { $0 + $1.takenOver } }
 
   /// The server's places.
   let gate: SimulatedGate?
@@ -147,7 +149,7 @@ final class Simulation {
     expect(ends.values.reduce(0, +) == plan.requests, "\(ends) of \(plan.requests) requests")
     expect(retries == workers.reduce(0) { $0 + $1.retriesPaid }, "\(retries) retries were not what was paid")
     let begun = workers.reduce(0) { $0 + $1.begun }
-    let paid = workers.reduce(0) { $0 + $1.retriesPaid + $1.requeuesPaid }
+    let paid = workers.reduce(0) { $0 + $1.retriesPaid + $1.requeuesPaid + $1.hedgesPaid }
     expect(begun <= plan.requests + paid, "\(begun) attempts of \(plan.requests) requests with \(paid) paid for")
     if let gate {
       expect(gate.gate.held == 0, "\(gate.gate.held) places of the server not given back")

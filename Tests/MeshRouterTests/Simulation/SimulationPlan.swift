@@ -72,6 +72,16 @@ struct SimulationPlan: CustomStringConvertible {
     service.retries.backoff = random.below(3) == 0 ? .constant(milliseconds: 0) : Self.backoff(&random)
     service.retries.budget = Self.budget(&random)
     service.retryBufferSize.requestBytes = random.below(2) * 100
+    if random.below(5) == 0 {
+      var hedge = Configuration.Hedge()
+      hedge.percentile = [50, 90, 99][random.below(3)]
+      hedge.maxExtraPercent = [5, 50, 100][random.below(3)]
+      hedge.methods = [.read, .idempotent, .all][random.below(3)]
+      service.hedge = hedge
+      // What is usual has to be known first.
+      requests += 100 + random.below(100)
+      workers = 1
+    }
     requeueBudget = Self.budget(&random)
     if random.below(4) > 0 { attemptTimeoutMilliseconds = UInt64(1 + random.below(100)) }
     if random.below(2) == 0 || attemptTimeoutMilliseconds == nil {
