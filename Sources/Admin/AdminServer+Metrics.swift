@@ -71,7 +71,7 @@ extension AdminServer {
       body: .stream { writer in
         while !pages.isAtEnd {
           let piece = await pages.next()
-          if !piece.isEmpty { try await writer.write(piece) }
+          if !piece.isEmpty { try await writer.write(piece, isUrgent: false) }
         }
       })
   }

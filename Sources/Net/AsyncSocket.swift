@@ -101,12 +101,13 @@ public final class AsyncSocket {
     tls.map { $0.receive(into: buffer) } ?? Socket.receive(channel.descriptor, into: buffer)
   }
 
-  /// Returns when the kernel has taken all bytes.
-  public func write(_ bytes: [UInt8]) async throws {
+  /// Returns when the kernel has taken all bytes. What is not urgent an idle processor sends, if there is one: for the
+  /// kernel, a large piece is work for longer than a request takes.
+  public func write(_ bytes: [UInt8], isUrgent: Bool = true) async throws {
     var offset = 0
     while offset < bytes.count {
       if let failure = channel.failure { throw failure }
-      let count = await sendInBulk(bytes, from: offset) ?? send(bytes, from: offset)
+      let count = isUrgent ? send(bytes, from: offset) : await sendIdly(bytes, from: offset)
       if count >= 0 {
         offset += count
       } else {
@@ -123,18 +124,17 @@ public final class AsyncSocket {
     }
   }
 
-  /// For the kernel, a large piece is work for longer than a request takes, so that an idle processor does it. `nil`:
-  /// it has to be sent here.
-  private func sendInBulk(_ bytes: [UInt8], from offset: Int) async -> Int? {
-    guard tls == nil, bytes.count - offset >= IdleThread.bulkBytes, isPatient else { return nil }
+  private func sendIdly(_ bytes: [UInt8], from offset: Int) async -> Int {
+    guard tls == nil, bytes.count - offset >= IdleThread.bulkBytes, isPatient else { return send(bytes, from: offset) }
     if twin == nil { twin = try? Twin(of: channel.descriptor) }
-    guard let twin else { return nil }
+    guard let twin else { return send(bytes, from: offset) }
     let began = Clock.now
     let sent = await IdleThread.shared.run(patienceMilliseconds: IdleThread.patienceMilliseconds) {
       twin.send(bytes, from: offset)
     }
     if Clock.now.nanoseconds(since: began) > IdleThread.patienceMilliseconds * 1_000_000 { isPatient = false }
-    return sent
+    // Meanwhile it may have been closed, which `write` sees.
+    return sent ?? (channel.isOpen ? send(bytes, from: offset) : 0)
   }
 
   /// Says that no more will be written; reading goes on.

@@ -119,14 +119,15 @@ public final class ControlHTTPServer {
 /// Takes the pieces of a streamed response body.
 @ControlActor
 public final class ControlBodyWriter {
-  private let send: @ControlActor ([UInt8]) async throws -> Void
+  private let send: @ControlActor ([UInt8], _ isUrgent: Bool) async throws -> Void
 
-  init(send: @escaping @ControlActor ([UInt8]) async throws -> Void) { self.send = send }
+  init(send: @escaping @ControlActor ([UInt8], _ isUrgent: Bool) async throws -> Void) { self.send = send }
 
-  /// Returns once the kernel has taken the piece; then everybody else on the control thread has had a turn.
-  public func write(_ bytes: [UInt8]) async throws {
+  /// Returns once the kernel has taken the piece; then everybody else on the control thread has had a turn. What is not
+  /// urgent waits for an idle processor, see `AsyncSocket.write`.
+  public func write(_ bytes: [UInt8], isUrgent: Bool = true) async throws {
     try Task.checkCancellation()
-    if !bytes.isEmpty { try await send(bytes) }
+    if !bytes.isEmpty { try await send(bytes, isUrgent) }
     await Task.yield()
   }
 

@@ -257,12 +257,13 @@ final class ControlHTTPServerConnection {
     try await socket.write(headBytes(response, length: nil))
     socket.setDeadline(nil)
     if isHead { return }
-    let writer = ControlBodyWriter { [socket, limits] bytes in
+    let writer = ControlBodyWriter { [socket, limits] bytes, isUrgent in
       socket.setDeadline(Clock.now.advanced(byMilliseconds: limits.writeMilliseconds))
       if isOld {
-        try await socket.write(bytes)
+        try await socket.write(bytes, isUrgent: isUrgent)
       } else {
-        try await socket.write(Array((String(bytes.count, radix: 16) + "\r\n").utf8) + bytes + [0x0d, 0x0a])
+        let chunk = Array((String(bytes.count, radix: 16) + "\r\n").utf8) + bytes + [0x0d, 0x0a]
+        try await socket.write(chunk, isUrgent: isUrgent)
       }
       socket.setDeadline(nil)
     }

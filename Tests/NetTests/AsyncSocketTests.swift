@@ -1,5 +1,6 @@
 import Foundation
 import MeshBase
+import TestSupport
 import Testing
 
 @testable import Net
@@ -28,6 +29,50 @@ import Testing
     try await writer.value
     #expect(received == message)
     socket.close()
+    listener.close()
+  }
+
+  @Test(
+    "what is not urgent goes through whole and in order, also where no processor is idle", arguments: [false, true])
+  @ControlActor func idly(isBusy: Bool) async throws {
+    let message = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    let listener = try AsyncListener(on: Self.anyPort) { socket, _ in
+      for start in stride(from: 0, to: message.count, by: 300_000) {
+        try? await socket.write(Array(message[start..<start + 300_000]), isUrgent: false)
+      }
+      socket.close()
+    }
+    let busy = Task { @ControlActor in
+      await IdleThread.shared.run(patienceMilliseconds: 60_000) { if isBusy { usleep(200_000) } }
+    }
+    await Task.yield()
+    let socket = try await AsyncSocket.connect(to: listener.address!)
+    var received: [UInt8] = []
+    while case let bytes = try await socket.read(max: 10_000), !bytes.isEmpty { received += bytes }
+    #expect(received == message)
+    _ = await busy.value
+    listener.close()
+  }
+
+  @Test("what is not urgent ends with its socket")
+  @ControlActor func idlyClosed() async throws {
+    let codes = Locked<[Int32]>([])
+    let listener = try AsyncListener(on: Self.anyPort) { socket, _ in
+      Task { @ControlActor in
+        try await ControlActor.sleep(milliseconds: 30)
+        socket.close()
+      }
+      do {
+        // Nobody reads it.
+        while true { try await socket.write(Array(repeating: 0, count: 1 << 20), isUrgent: false) }
+      } catch let error as SystemError {
+        codes.withLock { $0.append(error.code) }
+      } catch {}
+    }
+    let socket = try await AsyncSocket.connect(to: listener.address!)
+    #expect(await eventually { codes.withLock { $0 } == [ECANCELED] })
+    // The connection has ended although another thread had a descriptor of it.
+    while case let bytes = try await socket.read(max: 1 << 20), !bytes.isEmpty {}
     listener.close()
   }
 
