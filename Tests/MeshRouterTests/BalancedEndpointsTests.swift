@@ -30,4 +30,38 @@ struct BalancedEndpointsTests {
       endpoints.abandon(slot, at: now)
     }
   }
+
+  @Test("an endpoint that was left out, went from the list and comes back is let in if too many are out by then")
+  func keepsShareAsTheListChanges() throws {
+    var configuration = Configuration.Client()
+    configuration.failureAccrual = .consecutiveFailures(failures: 1, backoff: .constant(milliseconds: 60_000))
+    configuration.maxEjectedPercent = 50
+    configuration.loadBalancer.kind = .roundRobin
+    let endpoints = BalancedEndpoints(configuration, seed: 1, stats: ClientStats())
+    let now = MonotonicInstant(nanoseconds: 1_000_000_000)
+    var random = SeededRandom(seed: 7)
+    func update(_ ports: ClosedRange<UInt16>) {
+      endpoints.update(ports.map { Endpoint(.loopback(port: $0)) }, at: now)
+    }
+    func fail() throws -> Int {
+      let slot = try #require(endpoints.pick(at: now, using: &random, hash: 0, avoiding: SlotSet()))
+      _ = endpoints.end(slot, startedAt: now, at: now, ok: false, using: &random)
+      return slot
+    }
+    update(1...4)
+    // One request to each, so that those that leave still drain.
+    var out: [Int] = []
+    for _ in 0..<4 { out.append(try #require(endpoints.pick(at: now, using: &random, hash: 0, avoiding: SlotSet()))) }
+    var ejected: Set<Int> = []
+    for _ in 0..<20 where endpoints.balancer.closedCount < 2 { ejected.insert(try fail()) }
+    #expect(endpoints.balancer.closedCount == 2)
+    update(1...1)
+    #expect(endpoints.balancer.closedCount <= 1)
+    for _ in 0..<20 where endpoints.balancer.closedCount < 1 { _ = try fail() }
+    update(1...4)
+    #expect(endpoints.balancer.closedCount <= 2)
+    update(1...2)
+    #expect(endpoints.balancer.closedCount <= 1)
+    for slot in out { endpoints.abandon(slot, at: now) }
+  }
 }

@@ -151,7 +151,7 @@ final class BalancedEndpoints {
 
   /// False: too many are left out already, and this one serves on as if nothing had been.
   private func eject(_ slot: Int, until: MonotonicInstant) -> Bool {
-    if ejectedShareMax < 1, balancer.status(of: slot) != .closed, isShareSpent {
+    if ejectedShareMax < 1, balancer.status(of: slot) != .closed, balancer.closedCount >= ejectedMax {
       health.forget(slot)
       balancer.setStatus(.open, of: slot)
       stats.ejectionRefused()
@@ -165,9 +165,17 @@ final class BalancedEndpoints {
   }
 
   /// One may always be left out, or a small share would be none at all.
-  private var isShareSpent: Bool {
-    let most = max(1, Int(ejectedShareMax * Double(balancer.pickableCount)))
-    return balancer.closedCount >= most
+  private var ejectedMax: Int { max(1, Int(ejectedShareMax * Double(balancer.pickableCount))) }
+
+  /// Lets endpoints in again while too many are left out: some came back to the list, or others have gone from it.
+  private func keepShare() {
+    guard ejectedShareMax < 1, balancer.closedCount > ejectedMax else { return }
+    for slot in balancer.slotsInUse where !balancer.isDraining(slot) && balancer.status(of: slot) == .closed {
+      health.forget(slot)
+      balancer.setStatus(.open, of: slot)
+      stats.endpointRevived()
+      if balancer.closedCount <= ejectedMax { return }
+    }
   }
 
   /// Passes over an endpoint that refused a connection, or asked for time, so that the budget is not spent on it.
@@ -214,6 +222,7 @@ final class BalancedEndpoints {
     balancer.update(endpoints)
     for endpoint in new { if let slot = balancer.slot(of: endpoint.address) { slowStart?.begins(slot, at: now) } }
     if !endpoints.isEmpty { hasEndpoints = true }
+    keepShare()
   }
 
   @inline(__always) var hasFreed: Bool { balancer.hasFreedSlots }

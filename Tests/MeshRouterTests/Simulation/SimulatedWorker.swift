@@ -165,7 +165,7 @@ final class SimulatedWorker {
     }
   }
 
-  /// One more is left out: not too many are.
+  /// One more is left out, or the list is another: not too many are.
   private func checkShare() {
     let most = max(1, balancer.pickableCount * simulation.plan.client.maxEjectedPercent / 100)
     simulation.expect(balancer.closedCount <= most, "\(balancer.closedCount) endpoints are out, not \(most) at most")
@@ -173,6 +173,7 @@ final class SimulatedWorker {
 
   func update(_ list: [Endpoint]) {
     endpoints.update(list, at: now)
+    checkShare()
     endpoints.takeFreed { _ in }
   }
 
