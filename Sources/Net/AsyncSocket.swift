@@ -133,8 +133,10 @@ public final class AsyncSocket {
       twin.send(bytes, from: offset)
     }
     if Clock.now.nanoseconds(since: began) > IdleThread.patienceMilliseconds * 1_000_000 { isPatient = false }
-    // Meanwhile it may have been closed, which `write` sees.
-    return sent ?? (channel.isOpen ? send(bytes, from: offset) : 0)
+    if let sent, !Socket.wouldBlock(sent) { return sent }
+    // Meanwhile it may have been closed, which `write` sees. Or it has become writable since the other thread was told
+    // that it is not: nobody waited for that edge, so that only what is tried here may be waited for.
+    return channel.isOpen ? send(bytes, from: offset) : 0
   }
 
   /// Says that no more will be written; reading goes on.

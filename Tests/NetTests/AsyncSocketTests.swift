@@ -54,6 +54,32 @@ import Testing
     listener.close()
   }
 
+  @Test("what is not urgent waits for a reader as slow as can be, and misses no sign that there is room again")
+  @ControlActor func idlyBlocked() async throws {
+    let size = 40_000_000
+    let listener = try AsyncListener(on: Self.anyPort) { socket, _ in
+      socket.setDeadline(Clock.now.advanced(byMilliseconds: patience(30_000)))
+      for _ in 0..<40 { try? await socket.write(Array(repeating: 7, count: size / 40), isUrgent: false) }
+      socket.close()
+    }
+    let port = listener.address!.port
+    let received = Locked<Int?>(nil)
+    Net.Thread.start(name: "reader") {
+      guard let file = try? Socket.connect(to: .loopback(port: port)).release() else {
+        return received.withLock { $0 = -1 }
+      }
+      _ = fcntl(file, F_SETFL, 0)
+      var (count, buffer) = (0, [UInt8](repeating: 0, count: 300_000))
+      // Much at a time, so that each read makes room and an edge.
+      while case let more = recv(file, &buffer, buffer.count, Int32(MSG_WAITALL)), more > 0 { count += more }
+      close(file)
+      let all = count
+      received.withLock { $0 = all }
+    }
+    #expect(await eventually(withinMilliseconds: 40_000) { received.withLock { $0 } == size })
+    listener.close()
+  }
+
   @Test("what is not urgent ends with its socket")
   @ControlActor func idlyClosed() async throws {
     let codes = Locked<[Int32]>([])
