@@ -145,7 +145,7 @@ extension LoadTests {
       #expect(router.isRunning)
       // Those that were served with no descriptor left for the backend hear so; nobody is left hanging.
       sockets.removeAll()
-      usleep(300_000)
+      #expect(try Router.eventually { try router.get(name)?.bodyText == "ok" })
       try isWell(router, name)
     }
 
